@@ -77,7 +77,9 @@ def read_anchors(path: Path) -> list[tuple[int, int, float, float]]:
             key = ((year - FIRST_YEAR) * 12 + month - 1, int(row["months"]))
             energy[key] += SIGN[row["item"]] * float(row["gwh"])
             variance[key] += float(row["tolerance_gwh"]) ** 2
-    return [(first, count, energy[first, count], variance[first, count] ** 0.5) for first, count in sorted(energy)]
+    return [
+        (first, count, energy[first, count], variance[first, count] ** 0.5) for first, count in sorted(energy)
+    ]
 
 
 def sum_equations(anchors: list[tuple[int, int, float, float]]) -> tuple[np.ndarray, np.ndarray]:
@@ -103,7 +105,9 @@ def daily_energy(anchors: list[tuple[int, int, float, float]]) -> np.ndarray:
     """Mean daily energy of every month, GWh a day."""
     sums, sums_right = sum_equations(anchors)
     bends, bends_right = smooth_equations()
-    level = np.linalg.lstsq(np.vstack([sums, bends]), np.concatenate([sums_right, bends_right]), rcond=None)[0]
+    level = np.linalg.lstsq(np.vstack([sums, bends]), np.concatenate([sums_right, bends_right]), rcond=None)[
+        0
+    ]
     return np.array([level[index] * SHAPE[index % 12] * DAY_SCALE for index in range(MONTHS)])
 
 
@@ -144,7 +148,9 @@ def report(anchors: list[tuple[int, int, float, float]], days_gwh: np.ndarray) -
         print(f"{month_start(first):%Y-%m}      {count:6d}  {energy:9.0f}  {fitted:6.0f}  {tolerance:9.0f}")
     print("month    GWh/day  GWh")
     for index in range(MONTHS):
-        print(f"{month_start(index):%Y-%m}  {days_gwh[index]:7.1f}  {days_gwh[index] * month_days(index):6.0f}")
+        print(
+            f"{month_start(index):%Y-%m}  {days_gwh[index]:7.1f}  {days_gwh[index] * month_days(index):6.0f}"
+        )
 
 
 def main() -> None:
