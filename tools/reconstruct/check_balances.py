@@ -1,0 +1,222 @@
+"""Replay the observed operation of data/basins/naryn-syrdarya from its tables alone and report what does not close.
+
+Run from the repository root, with wateropt installed:
+
+    python tools/reconstruct/check_balances.py
+
+Holds every observed release and canal flow, routes the rivers with the model's formulas and prints, for each
+opening date, the largest residual of each lake and gauge [hm3] and every limit that history breaks. Ends with
+status 1 if a residual exceeds 1e-6 hm3 or a limit is broken.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from wateropt.calendar import Calendar, Floats, in_months, travel_shares, water_in_transit
+from wateropt.units import HM3_PER_M3S_DAY, HM3_PER_MM_KM2
+
+BASIN = Path(__file__).resolve().parents[2] / "data" / "basins" / "naryn-syrdarya"
+PERIODS = ((date(2022, 4, 1), date(2024, 9, 30)), (date(2022, 10, 1), date(2023, 9, 30)),
+           (date(2023, 10, 1), date(2024, 9, 30)), (date(2023, 4, 1), date(2023, 9, 30)))
+TOLERANCE = 1e-6  # hm3
+SLACK = 1e-6  # m3/s
+
+Row = dict[str, str]
+
+
+def read(name: str) -> list[Row]:
+    """Return the rows of a table of the basin."""
+    with (BASIN / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def number(cell: str) -> float:
+    """Return the number in a cell, 0 if it is empty."""
+    return float(cell) if cell else 0.0
+
+
+@dataclass
+class Replay:
+    """One replay of history.
+
+    Attributes:
+        calendar: its periods.
+        broken: limits that history breaks, in words.
+        residuals: largest residual [hm3] by lake or gauge.
+    """
+
+    calendar: Calendar
+    broken: list[str] = field(default_factory=list)
+    residuals: dict[str, float] = field(default_factory=dict)
+
+    def series(self, table: str, name: str, key: str, value: str) -> Floats:
+        """Return a series on the calendar, from dated rows or a calendar profile."""
+        rows = [row for row in read(table) if row[name] == key]
+        if not rows:
+            return np.zeros(len(self.calendar))
+        if "month" in rows[0]:
+            months = {int(row["month"]): float(row[value]) for row in rows}
+            return np.array([months[int(month)] for month in self.calendar.months])
+        starts = {row["start"]: float(row[value]) for row in rows}
+        return np.array([starts[day.isoformat()] for day in self.calendar.starts])
+
+    def before(self, table: str, name: str, key: str, value: str) -> list[float]:
+        """Return the values of the days before the opening, the last day last."""
+        days: list[float] = []
+        for row in read(table):
+            if row[name] == key and date.fromisoformat(row["start"]) < self.calendar.starts[0]:
+                days += [float(row[value])] * int(row["days"])
+        return days
+
+    @property
+    def kappa(self) -> Floats:
+        """Volume of 1 m3/s in each period [hm3]."""
+        return self.calendar.days * HM3_PER_M3S_DAY
+
+    def arrivals(self, reach: Row, entered: Floats) -> Floats:
+        """Return the flow arriving at the end of a reach [m3/s]."""
+        icy = (in_months(self.calendar.months, int(reach["ice_first_month"]), int(reach["ice_last_month"]))
+               if reach["ice_first_month"] else np.zeros(len(self.calendar), dtype=bool))
+        travel = np.where(icy, float(reach["ice_travel_days"]), float(reach["travel_days"]))
+        limit = np.where(icy, float(reach["ice_capacity_m3s"]), float(reach["capacity_m3s"]))
+        self.check(f"reach {reach['reach']}", entered, np.zeros(len(entered)), limit)
+        shares = travel_shares(self.calendar, travel)
+        count = len(self.calendar)
+        volume = np.zeros(count + shares.shape[1])
+        for delay in range(shares.shape[1]):
+            volume[delay : delay + count] += entered * self.calendar.days * shares[:, delay]
+        before = self.before("reach_observed", "reach", reach["reach"], "entered_m3s")
+        volume[:count] += water_in_transit(self.calendar, before, float(travel[0]))[:count]
+        result: Floats = volume[:count] / self.calendar.days * (1 - float(reach["loss"]))
+        return result
+
+    def check(self, what: str, values: Floats, low: Floats | float, high: Floats | float) -> None:
+        """Note where values leave their limits."""
+        for t in np.flatnonzero((values < np.asarray(low) - SLACK) | (values > np.asarray(high) + SLACK)):
+            self.broken.append(f"{what} {self.calendar.starts[t]}: {values[t]:.4f}")
+
+
+def lake_residual(replay: Replay, row: Row, joins: Floats, leaves: Floats) -> Floats:
+    """Return what a lake's balance misses [hm3] for flows that join and leave [m3/s], shape (period,)."""
+    lake = row["reservoir"]
+    closing = replay.series("reservoir_observed", "reservoir", lake, "storage_hm3")
+    opening = float([r for r in read("reservoir_observed") if r["reservoir"] == lake
+                     and date.fromisoformat(r["start"]) < replay.calendar.starts[0]][-1]["storage_hm3"])
+    storage = np.concatenate([[opening], closing])
+    depth = replay.series("reservoir_evaporation", "reservoir", lake, "evaporation_mm_per_day")
+    area = float(row["area_at_zero_km2"]) + float(row["area_slope_km2_per_hm3"]) * (storage[:-1] + storage[1:]) / 2
+    evaporation = depth * replay.calendar.days * area * HM3_PER_MM_KM2
+    if any(r["reservoir"] == lake and r["evaporation"] == "included" for r in read("inflow")):
+        evaporation = np.zeros(len(closing))
+    replay.check(f"storage of {lake}", closing, float(row["minimum_storage_hm3"]), float(row["full_storage_hm3"]))
+    levels = [float(r["storage_hm3"]) for r in read("reservoir_level") if r["reservoir"] == lake]
+    replay.check(f"level curve of {lake}", closing, min(levels), max(levels))
+    result: Floats = np.diff(storage) + evaporation - replay.kappa * (joins - leaves)
+    return result
+
+
+def check_release(replay: Replay, row: Row, release: Floats) -> None:
+    """Check a release against its limits and the free change against what was seen."""
+    lake = row["reservoir"]
+    turbine = sum(float(r["design_flow_m3s"]) for r in read("powerhouse") if r["reservoir"] == lake)
+    high = turbine + float(row["bypass_capacity_m3s"]) + float(row["spill_capacity_m3s"])
+    replay.check(f"release of {lake}", release, float(row["minimum_release_m3s"]), high)
+    free = float(row["free_change_m3s_per_day"]) * replay.calendar.days[1:]
+    replay.check(f"change of release of {lake}", np.concatenate([[0.0], np.abs(np.diff(release)) - free]), -np.inf, 0.0)
+
+
+def replay_history(calendar: Calendar) -> Replay:
+    """Route history through the basin, node by node in flow order."""
+    replay = Replay(calendar)
+    count = len(calendar)
+    lakes = {row["node"]: row for row in read("reservoir")}
+    plants = {row["intake"]: row for row in read("powerhouse") if not row["reservoir"]}
+    lines = {row["origin"]: row for row in read("reach")}
+    canals = read("canal")
+    water = {row["node"]: np.zeros(count) for row in read("node")}
+    for table in ("inflow", "gain"):
+        for row in read(table):
+            water[row["node"]] += replay.series(f"{table}_flow", table, row[table], "flow_m3s")
+    order = [row["node"] for row in read("node")]
+    order.insert(order.index("koksaray_head"), order.pop(order.index("koksaray")))
+    release = {node: replay.series("reservoir_observed", "reservoir", row["reservoir"], "release_m3s")
+               for node, row in lakes.items()}
+    diverted: dict[str, Floats] = {}
+    for row in canals:
+        flow = replay.series("canal_observed", "canal", row["canal"], "flow_m3s")
+        replay.check(f"canal {row['canal']}", flow, 0.0, float(row["capacity_m3s"]))
+        diverted[row["canal"]] = flow
+        water[row["destination"]] += flow * (1 - float(row["loss"]))
+    for node in order:
+        taken = sum((diverted[row["canal"]] for row in canals if row["origin"] == node), np.zeros(count))
+        if node in lakes:
+            row = lakes[node]
+            check_release(replay, row, release[node])
+            missed = lake_residual(replay, row, water[node], release[node] + taken)
+            replay.residuals[row["reservoir"]] = float(np.abs(missed).max())
+            water[row["outlet"]] += release[node]
+            continue
+        flow = water[node] - taken - deliveries(replay, node, water[node] - taken)
+        for row in read("instream"):
+            if row["node"] == node:
+                replay.check(f"instream {row['instream']}", flow,
+                             replay.series("instream_target", "instream", row["instream"], "target_m3s"), np.inf)
+        for row in read("sea"):
+            if row["node"] == node:
+                replay.check(f"sea {node}", flow, replay.series("sea_target", "sea", node, "target_m3s"), np.inf)
+        if node in plants:
+            water[plants[node]["outfall"]] += flow
+            replay.check(f"plant {node}", flow, 0.0, np.inf)
+        elif node in lines:
+            reach = lines[node]
+            water[reach["destination"]] += replay.arrivals(reach, flow)
+            seen = replay.series("reach_observed", "reach", reach["reach"], "entered_m3s")
+            if reach["reach"] != "kyzylorda_aral":
+                replay.residuals[reach["reach"]] = float(np.abs((flow - seen) * replay.kappa).max())
+    return replay
+
+
+def deliveries(replay: Replay, node: str, available: Floats) -> Floats:
+    """Return what the demands of a node take [m3/s]: towns, what history passed on, fields, wetlands.
+
+    At the end of a canal, delivery must not fall short of what arrives: the requirement is checked instead.
+    """
+    demands = [row for row in read("demand") if row["node"] == node]
+    total = np.zeros(len(available))
+    passed = (replay.series("reach_observed", "reach", "kyzylorda_aral", "entered_m3s") if node == "kyzylorda"
+              else np.zeros(len(available)))
+    for use in ("town", "field", "wetland"):
+        for row in (r for r in demands if r["use"] == use):
+            need = replay.series("demand_requirement", "demand", row["demand"], "requirement_m3s")
+            if node != "kyzylorda":
+                replay.check(f"room in {row['demand']}", need - available, 0.0, np.inf)
+            took = np.clip(available - total - passed, 0.0, need)
+            total += took
+            short = ((need - took) * replay.kappa).sum()
+            print(f"  {row['demand']}: requirement {(need * replay.kappa).sum():.0f} hm3, short {short:.0f} hm3")
+    return total
+
+
+def main() -> int:
+    """Print the residuals of every replay; return 1 if one is too large or a limit is broken."""
+    bad = False
+    for first, last in PERIODS:
+        print(f"{first} to {last}")
+        replay = replay_history(Calendar.between(first, last, "dekad"))
+        for name, value in replay.residuals.items():
+            print(f"  {name}: largest residual {value:.1e} hm3")
+        for text in replay.broken:
+            print(f"  broken: {text}")
+        bad |= bool(replay.broken) or max(replay.residuals.values()) > TOLERANCE
+    return int(bad)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
