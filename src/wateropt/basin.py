@@ -1,0 +1,241 @@
+"""Basin: a folder of tables, read and checked into one frozen object."""
+
+from __future__ import annotations
+
+import graphlib
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import yaml
+
+from wateropt.components import COMPONENTS
+from wateropt.curves import LevelCurve
+from wateropt.errors import DataError, Problem, UsageError, nearest
+from wateropt.shipped import shipped
+from wateropt.tables import Column, RawSeries, Table, read_rows, read_series, read_table
+
+NODE_COLUMNS = (
+    Column("name", "text", "name in print"),
+    Column("country", "text", "country", refers="country"),
+    Column("x", "1", "place in the schematic, 0 to 100"),
+    Column("y", "1", "place in the schematic, 0 to 100"),
+)
+SETTING_KEYS = ("name", "title", "countries", "price_year", "blocks", "shortage_steps")
+RIVER = {"reach": ("origin", "destination"), "reservoir": ("node", "outlet"), "powerhouse": ("intake", "outfall")}
+
+
+class ShortageStep(NamedTuple):
+    """A step of shortage: its width as a share of the requirement, and what multiplies the value of water."""
+
+    width: float
+    factor: float
+
+
+@dataclass(frozen=True)
+class Basin:
+    """A checked basin.
+
+    Attributes:
+        name, title, countries, price_year, blocks, shortage_steps: from `basin.yaml`.
+        tables: component (and `node`) -> table.
+        series: component -> series name -> rows as read.
+        curves: reservoir -> level curve.
+        hashes: file -> SHA-256 of its content, without regard to the order of rows.
+    """
+
+    name: str
+    title: str
+    countries: Mapping[str, str]
+    price_year: int
+    blocks: Mapping[str, float]
+    shortage_steps: tuple[ShortageStep, ...]
+    tables: Mapping[str, Table]
+    series: Mapping[str, Mapping[str, RawSeries]]
+    curves: Mapping[str, LevelCurve]
+    hashes: Mapping[str, str]
+
+
+def find_basin(name: str, near: Path | None = None) -> Path:
+    """Return the folder of a basin: a path (also relative to `near`), or the name of a shipped one.
+
+    Raises:
+        UsageError: there is no such basin.
+    """
+    for folder in (Path(name), *([near / name] if near else []), shipped("basins") / name):
+        if folder.is_dir():
+            return folder
+    names = [p.name for p in shipped("basins").glob("*") if p.is_dir()]
+    raise UsageError(f"no basin `{name}`; {nearest(name, names)}")
+
+
+def load_basin(folder: Path) -> Basin:
+    """Read and check a basin's folder.
+
+    Raises:
+        DataError: with every problem found in any of its files.
+    """
+    problems: list[Problem] = []
+    settings = _read_settings(folder, problems)
+    tables = {"node": read_table(folder, "node", NODE_COLUMNS, problems)}
+    series: dict[str, dict[str, RawSeries]] = {}
+    for part in COMPONENTS:
+        if (folder / f"{part.NAME}.csv").exists():
+            tables[part.NAME] = read_table(folder, part.NAME, part.COLUMNS, problems)
+            series[part.NAME] = {s.name: read_series(folder, tables[part.NAME], s, problems) for s in part.SERIES}
+        else:
+            tables[part.NAME] = Table(part.NAME, columns={c.name: {} for c in part.COLUMNS})
+            series[part.NAME] = {s.name: RawSeries(f"{part.NAME}_{s.name}.csv", s.columns) for s in part.SERIES}
+    curves = _read_curves(folder, tables["reservoir"], problems)
+    sources = _read_sources(folder, problems)
+    if not problems:
+        problems += _check_references(tables, settings["countries"], sources, folder)
+        problems += [problem for part in COMPONENTS for rule in part.RULES for problem in rule(tables)]
+        problems += _check_river(tables)
+    if problems:
+        raise DataError(f"basin {folder.name}", problems)
+    return Basin(tables=tables, series=series, curves=curves, hashes=_hashes(folder), **settings)
+
+
+# ---- basin.yaml -------------------------------------------------------------------------------------
+
+
+def read_yaml(path: Path, problems: list[Problem]) -> dict[str, Any]:
+    """Read a YAML file whose top level is a mapping; what is wrong goes to `problems`."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        problems.append(Problem(path.name, "", f"is missing in {path.parent}"))
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(Problem(path.name, "", f"cannot be read as UTF-8 text: {error}"))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}" if mark else ""
+        problems.append(Problem(path.name, place, f"is not YAML: {getattr(error, 'problem', error)}"))
+    else:
+        if isinstance(content, dict):
+            return content
+        problems.append(Problem(path.name, "", "is empty or no mapping; write `key: value` lines"))
+    return {}
+
+
+def _read_settings(folder: Path, problems: list[Problem]) -> dict[str, Any]:
+    content = read_yaml(folder / "basin.yaml", problems)
+    for key in content:
+        if key not in SETTING_KEYS:
+            problems.append(Problem("basin.yaml", key, f"unknown key; {nearest(str(key), SETTING_KEYS)}"))
+    missing = [key for key in SETTING_KEYS if content and key not in content]
+    problems += [Problem("basin.yaml", key, "is missing; add it") for key in missing]
+    if not content or missing:
+        return {}
+    try:
+        blocks = {str(k): float(v) for k, v in content["blocks"].items()}
+        steps = [(float(step["up_to"]), float(step["factor"])) for step in content["shortage_steps"]]
+        countries = {str(k): str(v) for k, v in content["countries"].items()}
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        problems.append(Problem("basin.yaml", "", f"blocks, shortage_steps or countries have the wrong form ({error})"))
+        return {}
+    if abs(sum(blocks.values()) - 24) > 1e-9:
+        problems.append(Problem("basin.yaml", "blocks", f"hours sum to {sum(blocks.values()):g}; 24 are needed"))
+    ups, factors = [0.0, *(up for up, _ in steps)], [factor for _, factor in steps]
+    if ups != sorted(set(ups)) or ups[-1] != 1.0 or factors != sorted(factors):
+        problems.append(Problem("basin.yaml", "shortage_steps", "`up_to` must rise to 1.0 and `factor` must not fall"))
+    widths = tuple(ShortageStep(b - a, f) for a, b, f in zip(ups, ups[1:], factors, strict=False))
+    return {"name": str(content["name"]), "title": str(content["title"]), "countries": countries,
+            "price_year": int(content["price_year"]), "blocks": dict(sorted(blocks.items())), "shortage_steps": widths}
+
+
+# ---- curves, sources, hashes ------------------------------------------------------------------------
+
+
+def _read_curves(folder: Path, reservoirs: Table, problems: list[Problem]) -> dict[str, LevelCurve]:
+    file = "reservoir_level.csv"
+    if not len(reservoirs):
+        return {}
+    columns = (Column("storage", "hm3", "", low=0.0), Column("elevation", "m", ""))
+    points: dict[str, list[tuple[float, float]]] = {r: [] for r in reservoirs}
+    for line, row in read_rows(folder / file, problems):
+        name = row.get("reservoir", "")
+        if name not in points:
+            problems.append(Problem(file, f"line {line}", f"no reservoir `{name}`; {nearest(name, reservoirs.ids)}"))
+            continue
+        try:
+            storage, level = (c.read(row.get(c.header, "")) for c in columns)
+            points[name].append((storage, level))
+        except ValueError as error:
+            problems.append(Problem(file, f"line {line}, {name}", str(error)))
+    curves = {}
+    for r in reservoirs:
+        storage, level = np.array(sorted(points[r])).reshape(-1, 2).T
+        if len(storage) < 3 or (np.diff(storage) <= 0).any() or (np.diff(level) <= 0).any():
+            problems.append(Problem(file, r, "needs three points or more, both columns increasing"))
+        else:
+            curves[r] = LevelCurve(storage, level)
+    return curves
+
+
+def _read_sources(folder: Path, problems: list[Problem]) -> set[str]:
+    return {row["key"] for _, row in read_rows(folder / "references.csv", problems) if "key" in row}
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    found = {}
+    for path in sorted(folder.glob("*.csv")):
+        lines = path.read_bytes().splitlines()
+        found[path.name] = hashlib.sha256(b"\n".join([*lines[:1], *sorted(lines[1:])])).hexdigest()
+    found["basin.yaml"] = hashlib.sha256((folder / "basin.yaml").read_bytes()).hexdigest()
+    return found
+
+
+# ---- checks across tables ---------------------------------------------------------------------------
+
+
+def _check_references(tables: Mapping[str, Table], countries: Mapping[str, str], sources: set[str],
+                      folder: Path) -> Iterable[Problem]:
+    known: dict[str, Iterable[str]] = {"country": [*countries], **{name: t.ids for name, t in tables.items()}}
+    columns = {"node": NODE_COLUMNS, **{part.NAME: part.COLUMNS for part in COMPONENTS}}
+    for name, table in tables.items():
+        for column in columns[name]:
+            for key in table if column.refers else ():
+                value = table.columns[column.name][key]
+                if value not in known[column.refers] and not (value == "" and column.default == ""):
+                    hint = nearest(value, known[column.refers])
+                    yield Problem(f"{name}.csv", table.places[key], f"no {column.refers} `{value}`; {hint}")
+    yield from _check_sources(folder, sources)
+
+
+def _check_sources(folder: Path, sources: set[str]) -> Iterable[Problem]:
+    for path in sorted(folder.glob("*.csv")):
+        for line, row in read_rows(path, []):
+            if "source" in row and row["source"] not in sources:
+                hint = nearest(row["source"], sources)
+                yield Problem(path.name, f"line {line}", f"source `{row['source']}` is not in references.csv; {hint}")
+
+
+def _check_river(tables: Mapping[str, Table]) -> Iterable[Problem]:
+    below: dict[str, set[str]] = {}
+    for name, (origin, destination) in RIVER.items():
+        table = tables[name]
+        for key in table:
+            a, b = table.columns[origin][key], table.columns[destination][key]
+            if not (name == "reservoir" and b in _canal_heads(tables, a)):  # off-stream: its canal leads back
+                below.setdefault(a, set()).add(b)
+    cycle = _find_cycle(below)
+    if cycle:
+        yield Problem("reach.csv", "", f"the river runs in a circle: {' -> '.join(cycle)}; turn one of its arcs")
+
+
+def _canal_heads(tables: Mapping[str, Table], node: str) -> set[str]:
+    canals = tables["canal"]
+    return {canals.origin[c] for c in canals if canals.destination[c] == node}
+
+
+def _find_cycle(below: Mapping[str, set[str]]) -> list[str]:
+    try:
+        graphlib.TopologicalSorter({node: sorted(below[node]) for node in sorted(below)}).prepare()
+    except graphlib.CycleError as error:
+        return [str(node) for node in reversed(error.args[1])]
+    return []

@@ -1,0 +1,178 @@
+"""Calendar: months and dekads, hydrological years, seasons, and how long water travels between periods.
+
+A *dekad* is days 1-10, 11-20 or 21-end of a month. A *hydrological year* runs from 1 October to
+30 September and is named after the year it ends in. The *growing season* is April to September.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+STEPS = ("dekad", "month")
+GROWING_MONTHS = range(4, 10)
+
+Floats = npt.NDArray[np.float64]
+
+
+def next_start(day: date, step: str) -> date:
+    """Return the first day of the period after the one that `day` lies in.
+
+    >>> next_start(date(2024, 2, 21), "dekad"), next_start(date(2024, 12, 5), "month")
+    (datetime.date(2024, 3, 1), datetime.date(2025, 1, 1))
+    """
+    if step == "dekad" and day.day <= 20:
+        return day.replace(day=11 if day.day <= 10 else 21)
+    return date(day.year + day.month // 12, day.month % 12 + 1, 1)
+
+
+def is_start(day: date, step: str) -> bool:
+    """Tell whether a period of this step begins on `day`."""
+    return day.day == 1 or (step == "dekad" and day.day in (11, 21))
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """Consecutive periods.
+
+    Attributes:
+        starts: first day of each period.
+        step: "dekad" or "month".
+
+    >>> calendar = Calendar.between(date(2022, 10, 1), date(2023, 9, 30), "dekad")
+    >>> len(calendar), calendar.days[:3].tolist()
+    (36, [10.0, 10.0, 11.0])
+    """
+
+    starts: tuple[date, ...]
+    step: str
+
+    @classmethod
+    def between(cls, first: date, last: date, step: str) -> Calendar:
+        """Return the periods from `first` (a period's first day) to `last` (a period's last day).
+
+        Raises:
+            ValueError: the dates are not a whole number of periods.
+        """
+        starts, day = [], first
+        while day <= last:
+            starts.append(day)
+            day = next_start(day, step)
+        if not starts or not is_start(first, step) or day != last + timedelta(days=1):
+            raise ValueError(f"{first} to {last} is not a whole number of {step}s")
+        return cls(tuple(starts), step)
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @cached_property
+    def end(self) -> date:
+        """First day after the last period."""
+        return next_start(self.starts[-1], self.step)
+
+    @cached_property
+    def days(self) -> Floats:
+        """Length of each period [day], shape (period,)."""
+        edges = [*self.starts, self.end]
+        return np.array([(b - a).days for a, b in zip(edges, edges[1:], strict=False)], dtype=float)
+
+    @cached_property
+    def months(self) -> npt.NDArray[np.int64]:
+        """Calendar month of each period, 1-12, shape (period,)."""
+        return np.array([day.month for day in self.starts])
+
+    @cached_property
+    def seasons(self) -> tuple[str, ...]:
+        """Season of each period: `growing` (April-September) or `non-growing`."""
+        return tuple("growing" if m in GROWING_MONTHS else "non-growing" for m in self.months)
+
+    @cached_property
+    def hydrological_years(self) -> npt.NDArray[np.int64]:
+        """Hydrological year of each period, shape (period,)."""
+        return np.array([day.year + (day.month >= 10) for day in self.starts])
+
+    def extended(self, count: int) -> Calendar:
+        """Return this calendar with `count` more periods after its end."""
+        starts = list(self.starts)
+        for _ in range(count):
+            starts.append(next_start(starts[-1], self.step))
+        return Calendar(tuple(starts), self.step)
+
+    def edges(self) -> Floats:
+        """Begin of each period and the end of the last one [day since the start], shape (period + 1,)."""
+        return np.concatenate([[0.0], np.cumsum(self.days)])
+
+
+def in_months(months: npt.NDArray[np.int64], first: int, last: int) -> npt.NDArray[np.bool_]:
+    """Tell which months lie in the window from `first` to `last`, which may pass the turn of the year.
+
+    >>> in_months(np.array([11, 12, 1, 4]), 12, 3).tolist()
+    [False, True, True, False]
+    """
+    if first <= last:
+        return (months >= first) & (months <= last)
+    return (months >= first) | (months <= last)
+
+
+def overlap(begin: Floats, end: Floats, edges: Floats) -> Floats:
+    """Return by how many days each interval [begin, end) overlaps each period, shape (interval, period)."""
+    low = np.maximum(begin[:, None], edges[None, :-1])
+    high = np.minimum(end[:, None], edges[None, 1:])
+    return np.maximum(high - low, 0.0)
+
+
+def travel_shares(calendar: Calendar, travel_days: Floats) -> Floats:
+    """Return which share of the water that enters a reach in period t arrives in period t + j.
+
+    The water enters evenly over its period and is shifted by the travel time of that period.
+
+    Args:
+        calendar: the periods.
+        travel_days: travel time of the water that enters in each period [day], shape (period,), >= 0.
+
+    Returns:
+        Shares [1], shape (period, delay + 1); each row sums to 1.
+
+    >>> month = Calendar.between(date(2023, 4, 1), date(2023, 4, 30), "dekad")
+    >>> travel_shares(month, np.array([2.0, 2.0, 2.0])).tolist()
+    [[0.8, 0.2], [0.8, 0.2], [0.8, 0.2]]
+    """
+    shortest = 8 if calendar.step == "dekad" else 28
+    longest = int(np.ceil(travel_days.max(initial=0.0) / shortest)) + 1
+    edges = calendar.extended(longest).edges()
+    count = len(calendar)
+    days = overlap(edges[:count] + travel_days, edges[1 : count + 1] + travel_days, edges)
+    window = np.arange(count)[:, None] + np.arange(longest + 1)[None, :]
+    shares: Floats = days[np.arange(count)[:, None], window] / calendar.days[:, None]
+    delay = int(np.flatnonzero(shares.any(axis=0)).max())
+    return shares[:, : delay + 1]
+
+
+def water_in_transit(calendar: Calendar, daily_flow: Sequence[float], travel_days: float) -> Floats:
+    """Return what is under way at the start of the calendar, by the period in which it arrives.
+
+    Args:
+        calendar: the periods.
+        daily_flow: flow that entered on the days before the start [m³/s], the last day last; if shorter
+            than the travel time, its first value stands for the days before.
+        travel_days: travel time [day].
+
+    Returns:
+        Mean arriving volume divided by κ of one day, i.e. Σ flow·days [m³/s·day], shape (period,);
+        periods beyond the calendar are added so that nothing is lost.
+
+    >>> month = Calendar.between(date(2023, 4, 1), date(2023, 4, 30), "dekad")
+    >>> water_in_transit(month, [100.0], 12.0)[:2].tolist()
+    [1000.0, 200.0]
+    """
+    span = int(np.ceil(travel_days))
+    flow = np.concatenate([np.full(max(span - len(daily_flow), 0), daily_flow[0]), daily_flow])[-span:] if span else []
+    edges = calendar.extended(int(span // 8) + 2).edges()
+    begin = np.arange(-span, 0, dtype=float) + travel_days
+    arrives = overlap(np.maximum(begin, 0.0), begin + 1.0, edges)
+    return np.asarray(flow, dtype=float) @ arrives if span else np.zeros(len(edges) - 1)

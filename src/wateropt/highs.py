@@ -1,0 +1,132 @@
+"""The only door to HiGHS: pass, solve, change, solve again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import highspy
+import numpy as np
+
+from wateropt.calendar import Floats
+from wateropt.errors import OutputError, SolverError
+from wateropt.horizon import Ints, Lp
+
+OPTIMAL, INFEASIBLE = "optimal", "infeasible"
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Solution of an LP.
+
+    Attributes:
+        status: "optimal", "infeasible" or HiGHS' own words.
+        objective: value of the objective [MUSD].
+        x: columns; reduced: their reduced costs; row_dual: duals of the rows.
+        residual: largest primal and dual infeasibility.
+        iterations: simplex iterations.
+    """
+
+    status: str
+    objective: float
+    x: Floats
+    reduced: Floats
+    row_dual: Floats
+    residual: tuple[float, float]
+    iterations: int
+
+
+class Highs:
+    """A live LP in HiGHS: one thread, fixed seed."""
+
+    def __init__(self, lp: Lp, time_limit: float = 3600.0) -> None:
+        self._highs = highspy.Highs()
+        for option, value in {"output_flag": False, "threads": 1, "random_seed": 0, "parallel": "off",
+                              "time_limit": time_limit, "primal_feasibility_tolerance": 1e-9,
+                              "dual_feasibility_tolerance": 1e-9}.items():
+            self._highs.setOptionValue(option, value)
+        self._highs.passModel(_to_highs(lp))
+        self.columns = len(lp.cost)
+
+    def solve(self) -> Solution:
+        """Solve from the present basis."""
+        self._highs.run()
+        status = self._highs.getModelStatus()
+        words = {highspy.HighsModelStatus.kOptimal: OPTIMAL, highspy.HighsModelStatus.kInfeasible: INFEASIBLE,
+                 highspy.HighsModelStatus.kUnboundedOrInfeasible: INFEASIBLE}
+        info, found = self._highs.getInfo(), self._highs.getSolution()
+        return Solution(
+            words.get(status, self._highs.modelStatusToString(status).lower()),
+            info.objective_function_value,
+            np.array(found.col_value), np.array(found.col_dual), np.array(found.row_dual),
+            (info.max_primal_infeasibility, info.max_dual_infeasibility), info.simplex_iteration_count,
+        )
+
+    def change_bounds(self, columns: Ints, lower: Floats, upper: Floats) -> None:
+        """Replace the bounds of some columns."""
+        self._highs.changeColsBounds(len(columns), columns.astype(np.int32), lower, upper)
+
+    def change_costs(self, cost: Floats) -> None:
+        """Replace the costs of all columns."""
+        self._highs.changeColsCost(self.columns, np.arange(self.columns, dtype=np.int32), cost)
+
+    def change_entries(self, rows: Ints, columns: Ints, values: Floats) -> None:
+        """Overwrite coefficients in place."""
+        for row, column, value in zip(rows.tolist(), columns.tolist(), values.tolist(), strict=True):
+            self._highs.changeCoeff(row, column, value)
+
+    def change_row_bounds(self, rows: Ints, lower: Floats, upper: Floats) -> None:
+        """Replace the bounds of some rows."""
+        for row, low, high in zip(rows.tolist(), lower.tolist(), upper.tolist(), strict=True):
+            self._highs.changeRowBounds(row, low, high)
+
+    def limit_cost(self, columns: Ints, cost: Floats, most: float) -> None:
+        """Add a row that keeps the cost at or below `most`."""
+        self._highs.addRow(-highspy.kHighsInf, most, len(columns), columns.astype(np.int32), cost)
+
+    def unlimit_cost(self) -> None:
+        """Remove the row that `limit_cost` added."""
+        last = self._highs.getNumRow() - 1
+        self._highs.deleteRows(1, np.array([last], dtype=np.int32))
+
+    def add_slack(self, column: int, least: float, price: float) -> int:
+        """Let a column miss a least value at a price; return the column of what is missed."""
+        missed = self._highs.getNumCol()
+        self._highs.addCol(price, 0.0, highspy.kHighsInf, 0, np.array([], dtype=np.int32), np.array([]))
+        self._highs.addRow(least, highspy.kHighsInf, 2, np.array([column, missed], dtype=np.int32), np.ones(2))
+        return missed
+
+    def forget(self) -> None:
+        """Drop the basis: the next solve starts cold, with presolve."""
+        self._highs.clearSolver()
+
+    def write(self, path: Path) -> None:
+        """Write the model; the format follows the file's ending (.mps or .lp).
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        if self._highs.writeModel(str(path)) == highspy.HighsStatus.kError:
+            raise OutputError(f"{path}: cannot be written; choose another place")
+
+
+def _to_highs(lp: Lp) -> highspy.HighsLp:
+    model = highspy.HighsLp()
+    model.num_col_, model.num_row_ = len(lp.cost), len(lp.row_lower)
+    model.col_cost_, model.col_lower_, model.col_upper_ = lp.cost, lp.lower, lp.upper
+    model.row_lower_, model.row_upper_ = lp.row_lower, lp.row_upper
+    model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    model.a_matrix_.start_, model.a_matrix_.index_ = lp.row_start, lp.column
+    model.a_matrix_.value_ = lp.value
+    return model
+
+
+def require_answer(solution: Solution) -> Solution:
+    """Return the solution if it is optimal.
+
+    Raises:
+        SolverError: HiGHS stopped for another reason than infeasibility.
+    """
+    if solution.status not in (OPTIMAL, INFEASIBLE):
+        raise SolverError(f"the solver stopped: {solution.status}")
+    return solution

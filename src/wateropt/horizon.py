@@ -1,0 +1,299 @@
+"""Horizon: one stage, compiled once, laid along all periods as one LP.
+
+Pyomo reads each equation of the stage into linear terms whose coefficients stay expressions of the stage's
+slots. numpy evaluates every coefficient along time and lays it out; there is no loop over periods and assets.
+A closing state of period t and the opening state of t + 1 are one column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pyomo.core import ConcreteModel
+from pyomo.repn import generate_standard_repn
+
+from wateropt.calendar import Floats
+from wateropt.scenario import Case
+from wateropt.stage import EveryStage, Stage, evaluate
+
+Ints = npt.NDArray[np.int64]
+INFINITY = float("inf")
+
+
+@dataclass(frozen=True)
+class Lp:
+    """minimise c·x + offset, row_lower <= A x <= row_upper, lower <= x <= upper; A by rows (CSR)."""
+
+    cost: Floats
+    lower: Floats
+    upper: Floats
+    row_lower: Floats
+    row_upper: Floats
+    row_start: Ints
+    column: Ints
+    value: Floats
+    column_names: tuple[str, ...]
+    row_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Linear expressions of stage columns, along time.
+
+    Attributes:
+        row, column: of each entry, in stage numbering, shape (entry,).
+        expressions: coefficient of each entry as a Pyomo expression or number.
+        constants: constant of each row as an expression or number, shape (row,).
+    """
+
+    row: Ints
+    column: Ints
+    expressions: tuple[Any, ...]
+    constants: tuple[Any, ...]
+
+    def coefficients(self, slots: Mapping[int, Any], periods: int) -> Floats:
+        """Return the coefficients along time, shape (period, entry)."""
+        return _along(self.expressions, slots, periods)
+
+    def offsets(self, slots: Mapping[int, Any], periods: int) -> Floats:
+        """Return the constants along time, shape (period, row)."""
+        return _along(self.constants, slots, periods)
+
+
+def _along(expressions: tuple[Any, ...], slots: Mapping[int, Any], periods: int) -> Floats:
+    out = np.empty((periods, len(expressions)))
+    for k, expression in enumerate(expressions):
+        out[:, k] = evaluate(expression, slots)
+    return out
+
+
+class Horizon:
+    """A case laid along time.
+
+    Attributes:
+        case, stage: what was laid out.
+        position: LP column of each stage column in each period, -1 where it does not exist, shape (period, column).
+        row_position: the same for rows.
+        index: (group, id) -> stage column; row_index: (constraint, id) -> stage row.
+    """
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.periods = len(case.calendar)
+        self.stage = build_stage(case)
+        self._number_columns()
+        self.rows, self.row_keys, self._senses = self._read_rows()
+        self.row_index = {key: k for k, key in enumerate(self.row_keys)}
+        self._mask()
+        self._place_columns()
+        self.row_position = np.where(self._row_exists, np.cumsum(self._row_exists).reshape(self._row_exists.shape) - 1, -1)
+        self.ledger = self._read([term.expression for term in self.stage.terms])
+
+    # ---- columns ---------------------------------------------------------------------------------
+
+    def _number_columns(self) -> None:
+        self.keys = [(name, key) for name, group in self.stage.groups.items() for key in group.index]
+        self.index = {key: k for k, key in enumerate(self.keys)}
+        self._by_var = {id(getattr(self.stage.block, name)[key]): k for k, (name, key) in enumerate(self.keys)}
+
+    def _exists(self, when: Mapping[Any, Any] | None, key: Any) -> npt.NDArray[np.bool_]:
+        mask = (when or {}).get(key)
+        return np.ones(self.periods, dtype=bool) if mask is None else np.asarray(mask)
+
+    def _mask(self) -> None:
+        """Mark which columns and rows exist in which period."""
+        groups = self.stage.groups
+        self._column_exists = np.array([self._exists(groups[n].when, k) for n, k in self.keys]).T
+        self._row_exists = np.array([self._exists(self.stage.rows[n], k) for n, k in self.row_keys]).T
+        others = np.zeros(self._row_exists.shape, dtype=np.int64)
+        for row, column in zip(self.rows.row, self.rows.column, strict=True):
+            others[:, row] += self._column_exists[:, column]
+        for (name, key), row in self.row_index.items():
+            if name == "account_total":  # an account that nothing is booked on in this period
+                booked = others[:, row] > 1
+                self._row_exists[:, row] &= booked
+                self._column_exists[:, self.index["account", key]] &= booked
+
+    def _place_columns(self) -> None:
+        opening = np.array([self.stage.groups[name].kind == "opening" for name, _ in self.keys])
+        own = self._column_exists & ~opening
+        position = np.where(own, opening.sum() + np.cumsum(own).reshape(own.shape) - 1, -1)
+        position[0, opening] = np.arange(opening.sum())
+        closing = [self.index[name.removesuffix("_opening"), key] for name, key in np_keys(self.keys, opening)]
+        position[1:, opening] = position[:-1, closing]
+        self.position = position
+        self.columns = int(position.max()) + 1
+
+    # ---- rows ---------------------------------------------------------------------------------------
+
+    def _read_rows(self) -> tuple[Linear, list[tuple[str, Any]], list[tuple[Any, Any]]]:
+        bodies, keys, senses = [], [], []
+        for name in self.stage.rows:
+            for key, row in getattr(self.stage.block, name).items():
+                bodies.append(row.body)
+                keys.append((name, key))
+                senses.append((row.lower, row.upper))
+        return self._read(bodies), keys, senses
+
+    def _read(self, bodies: Iterable[Any]) -> Linear:
+        rows, columns, expressions, constants = [], [], [], []
+        for number, body in enumerate(bodies):
+            linear = generate_standard_repn(body, compute_values=False, quadratic=False)
+            if linear.nonlinear_expr is not None:
+                raise TypeError(f"not linear: {body}")
+            rows += [number] * len(linear.linear_vars)
+            columns += [self._by_var[id(var)] for var in linear.linear_vars]
+            expressions += linear.linear_coefs
+            constants.append(linear.constant)
+        return Linear(np.array(rows), np.array(columns), tuple(expressions), tuple(constants))
+
+    # ---- the LP ----------------------------------------------------------------------------------------
+
+    def lp(self) -> Lp:
+        """Lay the stage along time with the present values of its slots."""
+        slots = self.stage.slot_values()
+        row, column, value = self._entries(slots)
+        lower, upper = self._bounds()
+        row_lower, row_upper = self._row_limits(slots)
+        order = np.lexsort((column, row))
+        starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(row_lower)))])
+        return Lp(self._costs(), lower, upper, row_lower, row_upper, starts, column[order], value[order],
+                  tuple(self._names(self.keys, self.position, self.columns)),
+                  tuple(self._names(self.row_keys, self.row_position, len(row_lower))))
+
+    def _entries(self, slots: Mapping[int, Any]) -> tuple[Ints, Ints, Floats]:
+        row = self.row_position[:, self.rows.row]
+        column = self.position[:, self.rows.column]
+        value = self.rows.coefficients(slots, self.periods)
+        kept = (row >= 0) & (column >= 0) & (value != 0)
+        return row[kept], column[kept], value[kept]
+
+    def changed_entries(self, names: Iterable[str]) -> tuple[Ints, Ints, Floats]:
+        """Return row, column and present value of the entries that depend on some slots (zeros too)."""
+        wanted = {id(param) for name in names for param in getattr(self.stage.block, name).values()}
+        chosen = [k for k, e in enumerate(self.rows.expressions) if _mentions(e, wanted)]
+        slots = self.stage.slot_values()
+        value = _along(tuple(self.rows.expressions[k] for k in chosen), slots, self.periods)
+        row = self.row_position[:, self.rows.row[chosen]]
+        column = self.position[:, self.rows.column[chosen]]
+        kept = (row >= 0) & (column >= 0)
+        return row[kept], column[kept], value[kept]
+
+    def row_limits_of(self, name: str) -> tuple[Ints, Floats, Floats]:
+        """Return the rows of a constraint and their present limits."""
+        lower, upper = self._row_limits(self.stage.slot_values())
+        rows = np.concatenate([np.array([], dtype=np.int64),
+                               *(self.rows_of(n, key) for n, key in self.row_keys if n == name)])
+        return rows, lower[rows], upper[rows]
+
+    def _bounds(self) -> tuple[Floats, Floats]:
+        lower, upper = np.full(self.columns, -INFINITY), np.full(self.columns, INFINITY)
+        for k, (name, key) in enumerate(self.keys):
+            group, place = self.stage.groups[name], self.position[:, k]
+            if group.kind == "opening":
+                lower[place[0]] = upper[place[0]] = group.values[key]
+                continue
+            fixed = group.kind == "datum"
+            low, high = (group.values[key],) * 2 if fixed else (group.lower[key], group.upper[key])
+            kept = place >= 0
+            if low is not None:
+                lower[place[kept]] = np.broadcast_to(low, self.periods)[kept]
+            if high is not None:
+                upper[place[kept]] = np.broadcast_to(high, self.periods)[kept]
+        for name, values in self.case.book.closing.items():
+            for key, least in values.items():
+                if (name, key) in self.index and least is not None:
+                    last = self.position[-1, self.index[name, key]]
+                    lower[last] = max(lower[last], least)
+        return lower, upper
+
+    def _row_limits(self, slots: Mapping[int, Any]) -> tuple[Floats, Floats]:
+        count = int(self._row_exists.sum())
+        lower, upper = np.full(count, -INFINITY), np.full(count, INFINITY)
+        constant = self.rows.offsets(slots, self.periods)
+        for k, (low, high) in enumerate(self._senses):
+            place = self.row_position[:, k]
+            kept = place >= 0
+            for limit, side in ((low, lower), (high, upper)):
+                if limit is not None:
+                    side[place[kept]] = (np.broadcast_to(evaluate(limit, slots), self.periods) - constant[:, k])[kept]
+        return lower, upper
+
+    def _costs(self) -> Floats:
+        cost = np.zeros(self.columns)
+        for key in self.stage.groups["account"].index:
+            place = self.position[:, self.index["account", key]]
+            cost[place[place >= 0]] = 1.0
+        return cost
+
+    def _names(self, keys: list[tuple[str, Any]], position: Ints, count: int) -> list[str]:
+        names = [""] * count
+        days = [day.isoformat() for day in self.case.calendar.starts]
+        for k, (name, key) in enumerate(keys):
+            stem = f"{name}:{label(key)}"
+            for t in range(self.periods):
+                if position[t, k] >= 0 and not names[position[t, k]]:
+                    names[position[t, k]] = f"{stem}@{days[t]}"
+        return names
+
+    # ---- reading a solution back -----------------------------------------------------------------------
+
+    def columns_of(self, name: str, key: Any) -> Ints:
+        """Return the LP columns of a variable, state or datum by period; -1 where it does not exist."""
+        return self.position[:, self.index[name, key]]
+
+    def rows_of(self, name: str, key: Any) -> Ints:
+        """Return the LP rows of a constraint by period; -1 where it does not exist."""
+        return self.row_position[:, self.row_index[name, key]]
+
+    def evaluate_ledger(self, x: Floats) -> Floats:
+        """Return the value of every named term in every period, shape (period, term)."""
+        slots = self.stage.slot_values()
+        position = self.position[:, self.ledger.column]
+        amount = self.ledger.coefficients(slots, self.periods) * np.where(position >= 0, x[position], 0.0)
+        out = self.ledger.offsets(slots, self.periods)
+        np.add.at(out, (slice(None), self.ledger.row), amount)
+        return out
+
+
+def build_stage(case: Case) -> Stage:
+    """Build the one stage that stands for all periods of a case."""
+    stage = EveryStage(case.book, ConcreteModel(), column_units=case.column_units)
+    return fill_stage(stage, case)
+
+
+def fill_stage(stage: Stage, case: Case) -> Stage:
+    """Let every component and policy write its equations, and close the balances."""
+    for part in case.parts:
+        if len(case.book.tables[part.NAME]):
+            part.build(stage, stage.fields(part.NAME))
+    stage.close()
+    return stage
+
+
+def label(key: Any) -> str:
+    """Return an id as it stands in names.
+
+    >>> label("toktogul"), label(("toktogul", "peak"))
+    ('toktogul', 'toktogul/peak')
+    """
+    return "/".join(str(part) for part in key) if isinstance(key, tuple) else str(key)
+
+
+def np_keys(keys: list[tuple[str, Any]], mask: npt.NDArray[np.bool_]) -> list[tuple[str, Any]]:
+    """Return the keys that a mask marks."""
+    return [key for key, marked in zip(keys, mask, strict=True) if marked]
+
+
+def _mentions(expression: Any, wanted: set[int]) -> bool:
+    if isinstance(expression, int | float):
+        return False
+    if id(expression) in wanted:
+        return True
+    return expression.is_expression_type() and any(_mentions(arg, wanted) for arg in expression.args)
+
+

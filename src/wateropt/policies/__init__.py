@@ -1,0 +1,9 @@
+"""Clauses over several assets; `POLICIES` is the one place where they are registered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wateropt.policies import season_volume, storage_target
+
+POLICIES: tuple[Any, ...] = (season_volume, storage_target)

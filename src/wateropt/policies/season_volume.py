@@ -1,0 +1,94 @@
+"""Season volume: how much a reservoir has to release, at least or at most, over a season.
+
+Source of the form: the 1998 framework agreement on the Naryn-Syr Darya (6.5 km³ from Toktogul in April-September).
+"""
+
+import numpy as np
+
+from wateropt.calendar import in_months
+from wateropt.tables import Column
+
+NAME = "season_volume"
+COLUMNS = (
+    Column("reservoir", "text", "reservoir that releases", refers="reservoir"),
+    Column("sense", "text", "at least or at most", choices=(">=", "<=")),
+    Column("first_month", "month", "first month of the season", low=1, high=12),
+    Column("last_month", "month", "last month of the season", low=1, high=12),
+    Column("quantity", "hm3", "volume over the whole season", low=0.0),
+    Column("penalty", "USD/m3", "price of each volume missed; empty for a hard clause", default=None, low=0.0),
+)
+SERIES = ()
+RULES = ()
+UNIT = "hm3"
+
+
+def windows(calendar, first, last):
+    """Return, by period: in the season, first of a season, last of a season (each bool, shape (period,))."""
+    inside = in_months(calendar.months, int(first), int(last))
+    begins = inside & ~np.concatenate([[False], inside[:-1]])
+    ends = inside & ~np.concatenate([inside[1:], [False]])
+    return inside, begins, ends
+
+
+def coverage(calendar, first, last):
+    """Return which share of the whole season the horizon covers, for the season that ends in each period."""
+    inside, begins, _ = windows(calendar, first, last)
+    length = sum(_MONTH_DAYS[(int(first) - 1 + k) % 12] for k in range((int(last) - int(first)) % 12 + 1))
+    days, share = 0.0, np.zeros(len(calendar))
+    for t in range(len(calendar)):
+        days = (0.0 if begins[t] else days) + inside[t] * calendar.days[t]
+        share[t] = min(days / length, 1.0)
+    return share
+
+
+_MONTH_DAYS = (31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+def openings(start, clauses):
+    """A season's volume starts at zero: a horizon that begins inside a season scales the clause."""
+    return {"season_volume": dict.fromkeys(clauses, 0.0)}, {}
+
+
+def build(stage, clauses):
+    """Add the season's volume as a state and the clause in the last period of each season."""
+    calendar, table = stage.book.calendar, stage.book.tables[NAME]
+    shape = {c: windows(calendar, table.first_month[c], table.last_month[c]) for c in clauses}
+    counts = stage.slot("season_counts", {c: shape[c][0].astype(float) for c in clauses}, "dimensionless")
+    keeps = stage.slot("season_keeps", {c: (~shape[c][1]).astype(float) for c in clauses}, "dimensionless")
+    total = stage.state("season_volume", clauses, "hm^3", lower=None)
+    release = stage.states["release"].closing
+    # (S1) the season's volume so far
+    stage.constrain("season_volume_total", clauses, lambda c: total.closing[c] == keeps[c] * total.opening[c]
+                    + counts[c] * stage.hm3 * release[clauses.reservoir[c]], "hm^3")
+    _clause(stage, clauses, table, total, {c: shape[c][2] for c in clauses})
+
+
+def _clause(stage, clauses, table, total, ends):
+    calendar = stage.book.calendar
+    due = {c: table.quantity[c] * coverage(calendar, table.first_month[c], table.last_month[c]) for c in clauses}
+    bound = clauses.where(lambda c: ends[c].any())
+    quantity = stage.datum("season_quantity", bound, due, "hm^3", when=ends)
+    hard = {c: 0.0 if table.penalty[c] is None else None for c in clauses}
+    missed = stage.variable("season_missed", bound, "hm^3", upper=hard, when=ends)
+    sign = {c: 1 if clauses.sense[c] == ">=" else -1 for c in clauses}
+    # (S2) at the end of the season the volume, with what is missed, keeps the clause
+    stage.constrain("season_kept", bound, lambda c: sign[c] * (total.closing[c] - quantity[c]) + missed[c]
+                    >= stage.number(0.0, "hm^3"), "hm^3", when=ends)
+    soft = [c for c in bound if table.penalty[c] is not None]
+    stage.account("clause_missed", [c for c in soft if c in missed], "none",
+                  lambda c: clauses.penalty[c] * missed[c], kind="penalty")
+
+
+def report(values, table, calendar):
+    """Yield one row per clause and season: window, required, achieved, shortfall, shadow price."""
+    for c in table:
+        inside, begins, ends = windows(calendar, table.first_month[c], table.last_month[c])
+        for t in np.flatnonzero(ends):
+            first = int(np.flatnonzero(begins[: t + 1]).max())
+            yield {
+                "clause": c, "kind": NAME, "sense": table.sense[c], "hard": table.penalty[c] is None,
+                "window": f"{calendar.starts[first]}/{calendar.starts[t]}",
+                "required": values.get("season_quantity", c)[t], "achieved": values.get("season_volume", c)[t],
+                "unit": UNIT, "shortfall": values.get("season_missed", c)[t],
+                "shadow_price_musd_per_unit": values.reduced_cost("season_quantity", c)[t],
+            }

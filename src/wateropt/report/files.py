@@ -1,0 +1,91 @@
+"""Writing a result's folder: whole or not at all, replacing only what wateropt itself wrote."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from wateropt import __version__
+from wateropt.errors import OutputError
+from wateropt.report.tables import COLUMNS, TABLES
+from wateropt.result import Result
+
+DIGITS = "%.10g"
+MARK = "summary.json"
+
+
+def table(result: Result, name: str) -> pd.DataFrame:
+    """Return one of the tables of a run (see `report.tables.TABLES`) as a data frame."""
+    frame = pd.DataFrame(TABLES[name](result), columns=COLUMNS.get(name))
+    numbers = frame.select_dtypes("float").columns
+    frame[numbers] = frame[numbers].where(frame[numbers].abs() > 1e-11, 0.0)
+    return frame
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """Return what `summary.json` holds."""
+    case, run = result.case, result.run
+    return {
+        "wateropt": __version__, "scenario": case.name, "title": case.scenario.title, "basin": case.basin.name,
+        "start": case.calendar.starts[0].isoformat(), "end": case.scenario.end.isoformat(), "step": case.calendar.step,
+        "periods": len(case.calendar), "status": result.status, "objective_musd": float(f"{result.objective:.10g}"),
+        "price_year": case.basin.price_year, "sizes": run["sizes"], "solves": run["solves"],
+        "fixed_head": run["fixed_head"], "held": run["held"], "head_gap": float(f"{run['head_gap']:.3g}"),
+        "residuals": run["residuals"], "inputs_sha256": dict(case.basin.hashes),
+        "versions": {name: version(name) for name in ("highspy", "pyomo", "numpy")} | {"python": platform.python_version()},
+        "seconds": {name: round(value, 3) for name, value in run["phases"].items()},
+    }
+
+
+def write_result(result: Result, folder: Path) -> None:
+    """Write every file of a result into `folder`.
+
+    Raises:
+        OutputError: the folder is somebody else's, or cannot be written.
+    """
+    check_folder(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from None
+    try:
+        _fill(result, made)
+        if folder.exists():
+            shutil.rmtree(folder)
+        made.chmod(0o755)
+        made.rename(folder)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from None
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a place that is not free and not an earlier result.
+
+    Raises:
+        OutputError: something else is there.
+    """
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    try:
+        ours = "wateropt" in json.loads((folder / MARK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        ours = False
+    if not ours:
+        raise OutputError(f"{folder}: is there and is no result of wateropt; move it or choose another --out")
+
+
+def _fill(result: Result, folder: Path) -> None:
+    for name in TABLES:
+        table(result, name).to_csv(folder / f"{name}.csv", index=False, float_format=DIGITS, lineterminator="\n")
+    result.to_xarray().to_netcdf(folder / "results.nc", engine="h5netcdf")
+    (folder / MARK).write_text(json.dumps(summary(result), indent=1) + "\n", encoding="utf-8")

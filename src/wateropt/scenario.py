@@ -1,0 +1,438 @@
+"""Scenario: a YAML file that says which basin, dates, step and water year, and what differs from the basin.
+
+`load_case` turns it into a `Case`: everything the optimizer needs, checked, along the scenario's calendar.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from wateropt.basin import Basin, find_basin, load_basin, read_yaml
+from wateropt.calendar import Calendar, Floats
+from wateropt.components import COMPONENTS
+from wateropt.errors import DataError, Problem, UsageError, nearest
+from wateropt.policies import POLICIES
+from wateropt.shipped import shipped
+from wateropt.stage import Book
+from wateropt.tables import RawSeries, Table, along_calendar, daily, missing_periods
+from wateropt.units import HM3_PER_M3S_DAY, UNITS
+
+
+class Strict(BaseModel):
+    """A part of a scenario file: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Change(Strict):
+    """What a scenario changes in a table or series of its basin.
+
+    Attributes:
+        table: file without its ending, e.g. `demand_requirement` or `powerhouse`.
+        column: column, with or without the unit's suffix.
+        where: column -> values; rows that match all of them are changed. `month` selects calendar months.
+        multiply, add, set: what is done, in this order.
+    """
+
+    table: str
+    column: str
+    where: dict[str, str | int | list[str | int]] = Field(default_factory=dict)
+    multiply: float | None = None
+    add: float | None = None
+    set: float | None = None
+
+
+class Scenario(Strict):
+    """A scenario file. Dates are the first and the last day; both belong to whole periods."""
+
+    title: str
+    meaning: str = ""
+    basin: str
+    start: date
+    end: date
+    step: Literal["dekad", "month"] = "dekad"
+    hydrology: int | None = Field(default=None, description="hydrological year whose dated series are used")
+    opening: dict[str, dict[str, float]] = Field(default_factory=dict)
+    closing: dict[str, Literal["observed", "opening", "free"] | dict[str, float]] = Field(default_factory=dict)
+    changes: list[Change] = Field(default_factory=list)
+    policies: list[dict[str, str | float]] = Field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A scenario ready to solve.
+
+    Attributes:
+        name: of the scenario.
+        scenario: the file's content.
+        basin: the basin, with the scenario's changes.
+        book: what the stage is built from.
+    """
+
+    name: str
+    scenario: Scenario
+    basin: Basin
+    book: Book
+
+    @property
+    def calendar(self) -> Calendar:
+        """Periods of the scenario."""
+        return self.book.calendar
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """Components and policies in building order."""
+        return (*COMPONENTS, *POLICIES)
+
+    @property
+    def column_units(self) -> dict[tuple[str, str], str]:
+        """Unit of every number column, as Pyomo reads it."""
+        return {(part.NAME, column.name): UNITS[column.unit][1] for part in self.parts
+                for column in (*part.COLUMNS, *(c for s in part.SERIES for c in s.columns)) if column.is_number}
+
+
+# ---- finding and reading ----------------------------------------------------------------------------
+
+
+def shipped_scenarios() -> list[str]:
+    """Return the names of the shipped scenarios."""
+    return sorted(path.stem for path in shipped("scenarios").glob("*.yaml"))
+
+
+def find_scenario(name: str) -> Path:
+    """Return the file of a scenario: a path, or the name of a shipped one.
+
+    Raises:
+        UsageError: there is no such scenario.
+    """
+    for path in (Path(name), shipped("scenarios") / f"{name}.yaml"):
+        if path.is_file():
+            return path
+    raise UsageError(f"no scenario `{name}`; {nearest(name, shipped_scenarios())}")
+
+
+def read_scenario(path: Path) -> Scenario:
+    """Read a scenario file and those it extends.
+
+    Raises:
+        DataError: with every problem of the file.
+    """
+    problems: list[Problem] = []
+    content = _extended(path, (), problems)
+    if problems:
+        raise DataError(f"scenario {path.stem}", problems)
+    try:
+        return Scenario.model_validate(content)
+    except ValidationError as error:
+        raise DataError(f"scenario {path.stem}", [_explain(path.name, part) for part in error.errors()]) from None
+
+
+def _extended(path: Path, seen: tuple[Path, ...], problems: list[Problem]) -> dict[str, Any]:
+    content = read_yaml(path, problems)
+    parent = content.pop("extends", None)
+    if parent is None:
+        return content
+    base = next((p for p in (path.parent / f"{parent}.yaml", path.parent / str(parent)) if p.is_file()), None)
+    if base is None or base.resolve() in seen:
+        found = f"`{parent}` is not beside this file" if base is None else f"`{parent}` extends this file in turn"
+        problems.append(Problem(path.name, "extends", f"{found}; name another scenario"))
+        return content
+    return _merge(_extended(base, (*seen, path.resolve()), problems), content)
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        if isinstance(old, dict) and isinstance(value, dict):
+            merged[key] = _merge(old, value)
+        elif isinstance(old, list) and isinstance(value, list):
+            merged[key] = [*old, *value]
+        else:
+            merged[key] = value
+    return merged
+
+
+def _explain(file: str, error: Any) -> Problem:
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return Problem(file, place, f"unknown key; {nearest(str(error['loc'][-1]), Scenario.model_fields)}")
+    if error["type"] == "missing":
+        return Problem(file, place, "is missing; add it")
+    return Problem(file, place, f"is `{error['input']}`; {error['msg'].lower()}")
+
+
+# ---- from scenario to case --------------------------------------------------------------------------
+
+
+def load_case(name: str) -> Case:
+    """Return the case of a scenario file or a shipped scenario.
+
+    Raises:
+        UsageError: there is no such scenario or basin.
+        DataError: with every problem of scenario and basin.
+
+    >>> case = load_case("dry-2023-monthly")
+    >>> len(case.calendar), case.basin.name
+    (12, 'naryn-syrdarya')
+    """
+    path = find_scenario(name)
+    scenario = read_scenario(path)
+    return build_case(path.stem, scenario, load_basin(find_basin(scenario.basin, path.parent)))
+
+
+def build_case(name: str, scenario: Scenario, basin: Basin) -> Case:
+    """Lay a basin along a scenario's calendar.
+
+    Raises:
+        DataError: dates, changes, openings or policies do not fit the basin.
+    """
+    problems: list[Problem] = []
+    file = f"{name}.yaml"
+    try:
+        calendar = Calendar.between(scenario.start, scenario.end, scenario.step)
+    except ValueError as error:
+        raise DataError(f"scenario {name}", [Problem(file, "start, end", f"{error}; use the first and last day of "
+                                                     "periods, e.g. 2022-10-01 and 2023-09-30")]) from None
+    tables = {**basin.tables, **_policy_tables(file, scenario.policies, basin.tables, problems)}
+    start = Start(calendar, scenario, basin, problems, file)
+    series = {part.NAME: _along(part, tables[part.NAME], basin, calendar, start.shift, problems) for part in COMPONENTS}
+    for number, change in enumerate(scenario.changes):
+        _apply(change, f"changes.{number}", file, tables, series, calendar, problems)
+    opening, closing = _states(tables, start) if not problems else ({}, {})
+    if not problems:
+        problems += _check_openings(tables, opening, closing, file)
+        problems += _check_prices(tables, series)
+    if problems:
+        raise DataError(f"scenario {name}", problems)
+    book = Book(calendar, basin.blocks, tables, series, opening, closing, {"shortage_steps": basin.shortage_steps})
+    return Case(name, scenario, replace(basin, tables=tables), book)
+
+
+def _policy_tables(file: str, rows: Sequence[Mapping[str, Any]], tables: Mapping[str, Table],
+                   problems: list[Problem]) -> dict[str, Table]:
+    by_kind: dict[str, dict[str, Mapping[str, Any]]] = {part.NAME: {} for part in POLICIES}
+    for number, row in enumerate(rows):
+        place, kind, clause = f"policies.{number}", str(row.get("kind", "")), str(row.get("clause", ""))
+        if kind not in by_kind:
+            problems.append(Problem(file, place, f"kind is `{kind}`; {nearest(kind, by_kind)}"))
+        elif not clause or any(clause in rows_of for rows_of in by_kind.values()):
+            problems.append(Problem(file, place, f"clause `{clause}` needs a name of its own"))
+        else:
+            by_kind[kind][clause] = {k: v for k, v in row.items() if k not in ("kind", "clause")}
+    return {part.NAME: _policy_table(part, by_kind[part.NAME], file, tables, problems) for part in POLICIES}
+
+
+def _policy_table(part: Any, rows: Mapping[str, Mapping[str, Any]], file: str, tables: Mapping[str, Table],
+                  problems: list[Problem]) -> Table:
+    headers = [column.header for column in part.COLUMNS]
+    values: dict[str, dict[str, Any]] = {column.name: {} for column in part.COLUMNS}
+    for clause in sorted(rows):
+        row = rows[clause]
+        problems += [Problem(file, clause, f"unknown key `{k}`; {nearest(k, headers)}") for k in row if k not in headers]
+        for column in part.COLUMNS:
+            try:
+                values[column.name][clause] = column.read(str(row.get(column.header, "")))
+            except ValueError as error:
+                problems.append(Problem(file, clause, str(error)))
+                continue
+            if column.refers and values[column.name][clause] not in tables[column.refers]:
+                hint = nearest(values[column.name][clause], tables[column.refers].ids)
+                problems.append(Problem(file, clause, f"no {column.refers} `{values[column.name][clause]}`; {hint}"))
+    return Table(part.NAME, tuple(sorted(rows)), values, {clause: clause for clause in rows})
+
+
+def _along(part: Any, table: Table, basin: Basin, calendar: Calendar, shift: int,
+           problems: list[Problem]) -> dict[str, dict[Any, Floats]]:
+    laid: dict[str, dict[Any, Floats]] = {}
+    for series in part.SERIES:
+        raw = basin.series[part.NAME][series.name]
+        for number, column in enumerate(raw.columns):
+            laid[column.name] = {key: along_calendar(raw, key, number, calendar, shift) for key in raw.rows}
+        if series.required:
+            problems += _gaps(raw, laid[raw.columns[0].name], table, calendar)
+    return laid
+
+
+def _gaps(raw: RawSeries, values: Mapping[Any, Floats], table: Table, calendar: Calendar) -> list[Problem]:
+    whole = np.full(len(calendar), math.nan)
+    gaps = {key: missing_periods(values.get(key, whole), calendar) for key in table}
+    return [Problem(raw.file, key, f"no value for {gap}; every {calendar.step} of the horizon needs one")
+            for key, gap in gaps.items() if gap]
+
+
+def _apply(change: Change, place: str, file: str, tables: dict[str, Table],
+           series: dict[str, dict[str, dict[Any, Floats]]], calendar: Calendar, problems: list[Problem]) -> None:
+    component = next((name for name in tables if change.table == name or change.table.startswith(f"{name}_")), None)
+    if component is None:
+        problems.append(Problem(file, place, f"no table `{change.table}`; {nearest(change.table, tables)}"))
+        return
+    columns = series.get(component, {}) if change.table != component else tables[component].columns
+    part = next(p for p in (*COMPONENTS, *POLICIES) if p.NAME == component) if component != "node" else None
+    known = {c.header: c.name for c in (*part.COLUMNS, *(c for s in part.SERIES for c in s.columns))} if part else {}
+    column = known.get(change.column, change.column)
+    if column not in columns:
+        problems.append(Problem(file, place, f"no column `{change.column}`; {nearest(change.column, columns)}"))
+        return
+    chosen = [key for key in columns[column] if _matches(key, change.where, tables[component], component)]
+    if not chosen:
+        problems.append(Problem(file, place, f"no row of {change.table} matches {dict(change.where)}"))
+        return
+    months = _as_list(change.where.get("month", list(range(1, 13))))
+    inside = np.isin(calendar.months, [int(m) for m in months])
+    changed = {key: _changed(columns[column][key], change, inside) for key in chosen}
+    if change.table != component:
+        series[component][column] = {**columns[column], **changed}
+    else:
+        old = tables[component]
+        tables[component] = replace(old, columns={**old.columns, column: {**columns[column], **changed}})
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _matches(key: Any, where: Mapping[str, Any], table: Table, component: str) -> bool:
+    first = key if isinstance(key, str) else key[0]
+    for column, values in where.items():
+        if column == "month":
+            continue
+        found = first if column == component else (
+            table.columns[column][first] if column in table.columns else key[1] if not isinstance(key, str) else None)
+        if found not in [str(value) for value in _as_list(values)]:
+            return False
+    return True
+
+
+def _changed(value: Any, change: Change, inside: Any) -> Any:
+    new = value if change.set is None else change.set + 0 * (value if value is not None else 0.0)
+    new = new * (1.0 if change.multiply is None else change.multiply) + (change.add or 0.0)
+    return np.where(inside, new, value) if isinstance(value, np.ndarray) else new
+
+
+# ---- states at the ends -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a component may ask about the two ends of the horizon."""
+
+    calendar: Calendar
+    scenario: Scenario
+    basin: Basin
+    problems: list[Problem]
+    file: str
+
+    @property
+    def shift(self) -> int:
+        """Days from the dates of the series to those of the scenario."""
+        year = self.scenario.hydrology
+        if year is None:
+            return 0
+        first = self.scenario.start
+        source = first.replace(year=year - (first.month >= 10))
+        return first.toordinal() - source.toordinal()
+
+    def _daily(self, part: str, series: str, column: str, key: str, first: int, last: int) -> Floats:
+        raw = self.basin.series[part][series]
+        number = [c.name for c in raw.columns].index(column)
+        values = daily(raw, key, number, first, last, self.shift)
+        return np.asarray([math.nan if v is None else v for v in values], dtype=float)
+
+    def value(self, state: str, key: str, series: str, column: str, last: bool = False) -> float:
+        """Return an opening value: the scenario's own, or the one observed on the day before the start."""
+        given = self.scenario.opening.get(state, {})
+        if key in given:
+            return given[key]
+        day = self.calendar.starts[0].toordinal() - 1
+        part = "reservoir"
+        found = float(self._daily(part, series, column, key, day, day + 1)[0])
+        if math.isnan(found):
+            when = self.calendar.starts[0] - timedelta(days=1)
+            self.problems.append(Problem(self.file, f"opening.{state}.{key}", f"none observed on {when}; give a value"))
+        return found
+
+    def closing(self, state: str, key: str, series: str, column: str, opening: float) -> float | None:
+        """Return the least closing value: the scenario's own number, the observed one, or the opening one."""
+        rule = self.scenario.closing.get(state, "observed")
+        if isinstance(rule, dict):
+            return rule.get(key, opening)
+        if rule == "observed":
+            day = self.calendar.end.toordinal() - 1
+            found = float(self._daily("reservoir", series, column, key, day, day + 1)[0])
+            if not math.isnan(found):
+                return found
+            self.problems.append(Problem(self.file, f"closing.{state}.{key}", "none observed on the last day; "
+                                         f"give `closing: {{{state}: opening}}` or a number"))
+        return opening if rule == "opening" else None
+
+    def daily_before(self, key: str, series: str, column: str, days: float) -> list[float]:
+        """Return the daily flow of the days before the start; where nothing is known, the first one known."""
+        part = "reach" if series == "observed" else "demand"
+        first = self.calendar.starts[0].toordinal()
+        span = max(int(math.ceil(days)), 1)
+        values = self._daily(part, series, column, key, first - span, self.calendar.end.toordinal())
+        known = values[~np.isnan(values)]
+        if not len(known):
+            file = self.basin.series[part][series].file
+            self.problems.append(Problem(file, key, f"no flow known before {self.calendar.starts[0]}; add rows"))
+            return [0.0]
+        return [float(v) for v in np.where(np.isnan(values[:span]), known[0], values[:span])]
+
+    def closing_transit(self, key: str, series: str, column: str, days: float, before: list[float]) -> float | None:
+        """Return the least volume in transit at the end [hm³]: as observed, or as at the start."""
+        rule = self.scenario.closing.get("transit", "observed")
+        if rule == "free":
+            return None
+        last = self.calendar.end.toordinal()
+        span = max(int(math.ceil(days)), 1)
+        flow = self._daily("reach", series, column, key, last - span, last)
+        if rule != "observed" or np.isnan(flow).any():
+            flow = np.full(span, float(np.mean(before)))
+        weights = np.clip(days + 1 - np.arange(span, 0, -1), 0.0, 1.0)
+        return float(weights @ flow) * HM3_PER_M3S_DAY
+
+
+def _states(tables: Mapping[str, Table], start: Start) -> tuple[dict[str, Any], dict[str, Any]]:
+    opening: dict[str, Any] = {}
+    closing: dict[str, Any] = {}
+    for part in (*COMPONENTS, *POLICIES):
+        if hasattr(part, "openings"):
+            first, last = part.openings(start, tables[part.NAME])
+            opening |= first
+            closing |= last
+    return opening, closing
+
+
+def _check_openings(tables: Mapping[str, Table], opening: Mapping[str, Any], closing: Mapping[str, Any],
+                    file: str) -> list[Problem]:
+    reservoirs, problems = tables["reservoir"], []
+    for r in reservoirs:
+        low, full = reservoirs.minimum_storage[r], reservoirs.full_storage[r]
+        for when, value in (("opening", opening["storage"][r]), ("closing", closing["storage"][r])):
+            if value is not None and not low <= value <= full:
+                problems.append(Problem(file, f"{when}.storage.{r}", f"{value:g} hm3 is outside {low:g} to {full:g} hm3 "
+                                        "of reservoir.csv; correct one of them"))
+    return problems
+
+
+def _check_prices(tables: Mapping[str, Table], series: Mapping[str, Any]) -> list[Problem]:
+    """Buying is never cheaper than selling on the same grid: otherwise the LP would trade in circles."""
+    steps = tables["exchange"]
+    prices = series["exchange"].get("price", {})
+    problems = []
+    for x in steps:
+        for y in steps:
+            if (steps.grid[x] == steps.grid[y] and steps.direction[x] == "supply" and steps.direction[y] == "absorb"
+                    and (prices[x] < prices[y]).any()):
+                problems.append(Problem("exchange_step.csv", f"{x}, {y}", "supply is cheaper than what absorbing saves "
+                                        "in some period; raise the one or lower the other"))
+    return problems

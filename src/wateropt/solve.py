@@ -1,0 +1,173 @@
+"""Solve a case: head iterations, one schedule among equals, duals, status."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+
+import numpy as np
+
+from wateropt.calendar import Floats
+from wateropt.diagnose import explain_infeasible
+from wateropt.errors import SolverError
+from wateropt.head import SHRINK, STEP, TOLERANCE, HeadPath
+from wateropt.highs import INFEASIBLE, OPTIMAL, Highs, Solution, require_answer
+from wateropt.horizon import Horizon, Lp
+from wateropt.result import Result
+from wateropt.scenario import Case
+
+MOST_ITERATIONS = 30
+EQUAL_COST = 1e-7  # relative cost that choosing among equal optima may give up
+HEAD_SLOTS = ("head_energy", "head_slope", "head_storage")
+Hold = Mapping[tuple[str, str], Floats]  # (variable, id) -> value by period, NaN where free
+
+
+@dataclass
+class Clock:
+    """Wall time by phase [s]."""
+
+    phases: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Add the time that the body takes to a phase."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.phases[name] = self.phases.get(name, 0.0) + time.perf_counter() - begin
+
+
+class LiveCase:
+    """A case laid out and loaded into HiGHS, ready to be solved and solved again.
+
+    Args:
+        case: what to solve.
+        hold: values that variables are held at.
+        clock: where phases are timed.
+    """
+
+    def __init__(self, case: Case, hold: Hold | None = None, clock: Clock | None = None) -> None:
+        self.case, self.clock = case, clock or Clock()
+        with self.clock.phase("build"):
+            self.horizon = Horizon(case)
+            self.path = HeadPath(self.horizon)
+            self.lp = hold_values(self.horizon, self.horizon.lp(), hold or {})
+        with self.clock.phase("pass"):
+            self.highs = Highs(self.lp)
+        self.solves = 0
+
+    def solve_cost(self) -> Solution:
+        """Solve the LP as it stands.
+
+        Raises:
+            InfeasibleError: no schedule satisfies the hard requirements; it names them.
+            SolverError: HiGHS stopped early.
+        """
+        with self.clock.phase("solve"):
+            solution = require_answer(self.highs.solve())
+        self.solves += 1
+        if solution.status == INFEASIBLE:
+            raise explain_infeasible(self.horizon, self.lp)
+        return solution
+
+    def relinearise(self, x: Floats) -> None:
+        """Lay the head path along a solution and patch the loaded LP in place."""
+        with self.clock.phase("patch"):
+            self.path.follow(x)
+            self.highs.change_entries(*self.horizon.changed_entries(HEAD_SLOTS))
+            self.highs.change_row_bounds(*self.horizon.row_limits_of("storage_energy"))
+            self.highs.change_bounds(*self.path.limits())
+
+    def solve_head(self) -> tuple[Solution, float, int]:
+        """Solve until the LP's energy is the curve's; return solution, gap and number of LPs."""
+        solution = self.solve_cost()
+        gap, self.path.step = float("inf"), STEP
+        for number in range(1, MOST_ITERATIONS):
+            self.relinearise(solution.x)
+            solution = self.solve_cost()
+            new = self.path.gap(solution.x)
+            if new <= TOLERANCE and not self.path.binds(solution.x):
+                return solution, new, number + 1
+            if new > 0.5 * gap:
+                self.path.step *= SHRINK
+            gap = new
+        raise SolverError(f"head did not settle in {MOST_ITERATIONS} solves: gap {gap:.2%}")
+
+    def choose(self, solution: Solution) -> Solution:
+        """Return, among the schedules of equal cost, the one whose releases change least."""
+        with self.clock.phase("choose"):
+            return choose_calmest(self.horizon, self.lp, self.highs, solution)
+
+
+def hold_values(horizon: Horizon, lp: Lp, hold: Hold) -> Lp:
+    """Return the LP with some variables fixed to given values where they are not NaN."""
+    lower, upper = lp.lower.copy(), lp.upper.copy()
+    for key, values in hold.items():
+        columns = horizon.columns_of(*key)
+        given = ~np.isnan(values) & (columns >= 0)
+        lower[columns[given]] = upper[columns[given]] = values[given]
+    return replace(lp, lower=lower, upper=upper)
+
+
+def choose_calmest(horizon: Horizon, lp: Lp, highs: Highs, solution: Solution) -> Solution:
+    """Minimise Σ|change of release| / design flow within the cost already found."""
+    calm = np.zeros(len(lp.cost))
+    table = horizon.case.book.tables["powerhouse"]
+    flows = {table.reservoir[p]: table.design_flow[p] for p in table}
+    usual = max(flows.values(), default=1.0)
+    for r in horizon.case.book.tables["reservoir"]:
+        for name in ("release_rise", "release_fall"):
+            calm[horizon.columns_of(name, r)] = 1.0 / flows.get(r, usual)
+        calm[horizon.columns_of("spill", r)] = 1e-3 / usual
+    accounts = np.flatnonzero(lp.cost)
+    most = solution.objective + EQUAL_COST * max(abs(solution.objective), 1.0)
+    highs.limit_cost(accounts, lp.cost[accounts], most)
+    highs.change_costs(calm)
+    chosen = highs.solve()
+    highs.unlimit_cost()
+    highs.change_costs(lp.cost)
+    return chosen
+
+
+def solve(case: Case, *, fixed_head: bool = False, hold: Hold | None = None, choose: bool = True,
+          tell: Callable[[str], None] = lambda _: None) -> Result:
+    """Solve a case.
+
+    Args:
+        case: from `load`.
+        fixed_head: solve one LP with the head of a straight storage path.
+        hold: (variable, id) -> values by period that are held, NaN where free (see `held`).
+        choose: choose the calmest schedule among those of equal cost (else: any of them).
+        tell: called with one line per step, for progress.
+
+    Returns:
+        The result, frozen.
+
+    Raises:
+        InfeasibleError: no schedule satisfies the hard requirements.
+        SolverError: the solver stopped early, or the head did not settle.
+
+    >>> import wateropt
+    >>> result = wateropt.solve(wateropt.load("dry-2023-monthly"), fixed_head=True)
+    >>> result.status
+    'optimal'
+    """
+    live = LiveCase(case, hold)
+    tell(f"{len(live.lp.cost)} columns, {len(live.lp.row_lower)} rows")
+    if fixed_head:
+        solution, gap, count = live.solve_cost(), 0.0, 1
+        gap = live.path.gap(solution.x)
+    else:
+        solution, gap, count = live.solve_head()
+    tell(f"optimal after {count} solves, head gap {gap:.3%}")
+    chosen = live.choose(solution) if choose else solution
+    if chosen.status != OPTIMAL:  # the cost limit is tighter than the solver's tolerance: keep the first schedule
+        chosen = solution
+    return Result.collect(live.horizon, live.lp, solution, chosen, live.path, {
+        "solves": count, "fixed_head": fixed_head, "held": sorted(f"{n}:{k}" for n, k in (hold or {})),
+        "phases": live.clock.phases,
+    })

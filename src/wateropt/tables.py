@@ -1,0 +1,371 @@
+"""Tables: what a CSV file must hold, how it is read, and how a series is laid on a calendar.
+
+A *table* has one row per asset; a *series* one row per asset and period (`start`, `days`) or calendar month
+(`month`). Every row ends with `source`, `confidence` and, optionally, `note`. Columns carry their unit as a
+suffix of the header. All problems of a file are collected; none stops the reading of the rest.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wateropt.calendar import Calendar, Floats
+from wateropt.errors import Problem, nearest
+from wateropt.units import suffix
+
+CONFIDENCES = ("measured", "reported", "reconstructed", "assumed")
+PROVENANCE = ("source", "confidence", "note")
+REQUIRED = object()  # default of a column that has none
+MAX_BYTES = 200_000_000
+
+Key = str | tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: its name, unit and limits.
+
+    Attributes:
+        name: name in code; the header is the name plus the unit's suffix.
+        unit: a key of `units.UNITS`; "text" for words, "node" or another table's name for a reference.
+        text: one line for the documentation.
+        default: value of an empty cell; without one, the cell must be filled. None means "no limit".
+        low, high: limits of a number, both allowed themselves.
+        choices: the words that are allowed.
+    """
+
+    name: str
+    unit: str
+    text: str
+    default: Any = REQUIRED
+    low: float = -math.inf
+    high: float = math.inf
+    choices: tuple[str, ...] = ()
+    refers: str = ""
+
+    @property
+    def header(self) -> str:
+        """Name of the column in a file."""
+        return self.name if self.unit == "text" else self.name + suffix(self.unit)
+
+    @property
+    def is_number(self) -> bool:
+        """True if the cells are numbers."""
+        return self.unit != "text"
+
+    def read(self, cell: str) -> Any:
+        """Return the value of a cell.
+
+        Raises:
+            ValueError: with what was found, what is needed and the mend.
+        """
+        if cell == "":
+            if self.default is REQUIRED:
+                raise ValueError(f"`{self.header}` is empty; fill it in")
+            return self.default
+        return self._number(cell) if self.is_number else self._word(cell)
+
+    def _number(self, cell: str) -> float:
+        try:
+            value = float(cell)
+        except ValueError:
+            hint = " (use a decimal point)" if "," in cell else ""
+            raise ValueError(f"`{self.header}` is `{cell}`; a number is needed{hint}") from None
+        if not math.isfinite(value):
+            raise ValueError(f"`{self.header}` is {cell}; a finite number is needed")
+        if not self.low <= value <= self.high:
+            need = f"between {self.low:g} and {self.high:g}" if self.high < math.inf else f"at least {self.low:g}"
+            raise ValueError(f"`{self.header}` is {value:g}; it must be {need}")
+        return value
+
+    def _word(self, cell: str) -> str:
+        if self.choices and cell not in self.choices:
+            raise ValueError(f"`{self.header}` is `{cell}`; {nearest(cell, self.choices)}")
+        return cell
+
+
+@dataclass(frozen=True)
+class Series:
+    """A file with values along time for the assets of a table.
+
+    Attributes:
+        name: last part of the file name: `<table>_<name>.csv`.
+        columns: the values; all rates, so that months and dekads can be made from each other.
+        text: one line for the documentation.
+        keys: further key columns besides the asset (e.g. the load block).
+        required: whether each asset needs values for the whole horizon.
+        optional_file: whether the file may be missing.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    text: str
+    keys: tuple[str, ...] = ()
+    required: bool = True
+    optional_file: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A checked table: ids in alphabetical order and columns as mappings from id to value."""
+
+    name: str
+    ids: tuple[str, ...] = ()
+    columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.ids)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.places
+
+    def __getattr__(self, name: str) -> Mapping[str, Any]:
+        try:
+            return self.__dict__["columns"][name]
+        except KeyError:
+            raise AttributeError(f"table has no column `{name}`") from None
+
+
+@dataclass(frozen=True)
+class RawSeries:
+    """Rows of a series as read.
+
+    Attributes:
+        rows: key -> list of (first day as ordinal, days, values) for dated files,
+            or of (month, 0, values) for calendar profiles.
+        monthly: whether the file is a calendar profile.
+    """
+
+    file: str
+    columns: tuple[Column, ...] = ()
+    rows: Mapping[Key, list[tuple[int, int, tuple[float, ...]]]] = field(default_factory=dict)
+    monthly: bool = False
+
+
+def read_rows(path: Path, problems: list[Problem]) -> list[tuple[int, dict[str, str]]]:
+    """Return the rows of a CSV file with their line numbers; what is wrong goes to `problems`."""
+    text = _read_text(path, problems)
+    if text is None:
+        return []
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        header = [cell.strip() for cell in next(reader, [])]
+        if len(set(header)) != len(header) or not all(header):
+            problems.append(Problem(path.name, "line 1", f"header {header} has an empty or repeated name"))
+            return []
+        rows = []
+        for row in reader:
+            if not any(cell.strip() for cell in row):
+                continue
+            if len(row) != len(header):
+                found = f"{len(row)} cells where the header has {len(header)}; is the file cut off?"
+                problems.append(Problem(path.name, f"line {reader.line_num}", found))
+                continue
+            rows.append((reader.line_num, dict(zip(header, (cell.strip() for cell in row), strict=True))))
+    except csv.Error as error:
+        problems.append(Problem(path.name, "", f"not a CSV file ({error})"))
+        return []
+    if not rows:
+        problems.append(Problem(path.name, "", "holds no rows; write a header and at least one row"))
+    return rows
+
+
+def _read_text(path: Path, problems: list[Problem]) -> str | None:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            problems.append(Problem(path.name, "", f"is larger than {MAX_BYTES // 1_000_000} MB"))
+            return None
+        raw = path.read_bytes()
+    except FileNotFoundError:
+        problems.append(Problem(path.name, "", f"is missing in {path.parent}"))
+        return None
+    except OSError as error:
+        problems.append(Problem(path.name, "", f"cannot be read: {error.strerror}"))
+        return None
+    if b"\0" in raw:
+        problems.append(Problem(path.name, "", "is a binary file; a CSV text file is needed"))
+        return None
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        problems.append(Problem(path.name, f"byte {error.start}", "is not UTF-8; save the file as UTF-8"))
+        return None
+
+
+def _check_header(file: str, rows: list[tuple[int, dict[str, str]]], needed: list[str], known: list[str],
+                  problems: list[Problem]) -> bool:
+    found = list(rows[0][1]) if rows else []
+    for name in needed:
+        if rows and name not in found:
+            problems.append(Problem(file, "line 1", f"no column `{name}`; add it"))
+    for name in found:
+        if name not in known:
+            problems.append(Problem(file, "line 1", f"unknown column `{name}`; {nearest(name, known)}"))
+    return all(name in found for name in needed)
+
+
+def read_table(folder: Path, name: str, columns: tuple[Column, ...], problems: list[Problem]) -> Table:
+    """Read `<name>.csv`, whose first column `<name>` is the id."""
+    file = f"{name}.csv"
+    rows = read_rows(folder / file, problems)
+    headers = [column.header for column in columns]
+    if not _check_header(file, rows, [name, *_needed(columns), "source", "confidence"],
+                         [name, *headers, *PROVENANCE], problems) or not rows:
+        return Table(name, columns={column.name: {} for column in columns})
+    values: dict[str, dict[str, Any]] = {column.name: {} for column in columns}
+    places: dict[str, str] = {}
+    for line, row in rows:
+        key = row[name]
+        if not key or key in places:
+            found = f"`{key}` stands twice" if key else "the id is empty"
+            problems.append(Problem(file, f"line {line}", f"{found}; each row needs an id of its own"))
+            continue
+        places[key] = f"line {line}, {key}"
+        _read_cells(file, places[key], row, columns, {c.name: values[c.name] for c in columns}, key, problems)
+    ids = tuple(sorted(places))
+    ordered = {name: {key: column.get(key) for key in ids} for name, column in values.items()}
+    return Table(name, ids, ordered, places)
+
+
+def _needed(columns: Iterable[Column]) -> list[str]:
+    return [column.header for column in columns if column.default is REQUIRED]
+
+
+def _read_cells(file: str, place: str, row: dict[str, str], columns: Iterable[Column],
+                into: dict[str, dict[str, Any]], key: str, problems: list[Problem]) -> None:
+    for column in columns:
+        try:
+            into[column.name][key] = column.read(row.get(column.header, ""))
+        except ValueError as error:
+            problems.append(Problem(file, place, str(error)))
+            into[column.name][key] = math.nan if column.is_number else ""
+    _check_provenance(file, place, row, problems)
+
+
+def _check_provenance(file: str, place: str, row: dict[str, str], problems: list[Problem]) -> None:
+    if not row.get("source"):
+        problems.append(Problem(file, place, "no source; name a key of references.csv"))
+    if row.get("confidence") not in CONFIDENCES:
+        found = f"confidence is `{row.get('confidence', '')}`; {nearest(row.get('confidence', ''), CONFIDENCES)}"
+        problems.append(Problem(file, place, found))
+
+
+def read_series(folder: Path, table: Table, series: Series, problems: list[Problem]) -> RawSeries:
+    """Read `<table>_<series>.csv`: dated rows or a calendar profile for the ids of `table`."""
+    file = f"{table.name}_{series.name}.csv"
+    if series.optional_file and not (folder / file).exists():
+        return RawSeries(file, series.columns)
+    rows = read_rows(folder / file, problems)
+    if not rows:
+        return RawSeries(file, series.columns)
+    monthly = "month" in rows[0][1]
+    when = ["month"] if monthly else ["start", "days"]
+    keys = [table.name, *series.keys]
+    headers = [column.header for column in series.columns]
+    if not _check_header(file, rows, [*keys, *when, *_needed(series.columns), "source", "confidence"],
+                         [*keys, *when, *headers, *PROVENANCE], problems):
+        return RawSeries(file, series.columns)
+    result: dict[Key, list[tuple[int, int, tuple[float, ...]]]] = {}
+    for line, row in rows:
+        place = f"line {line}, {row[table.name]}"
+        if row[table.name] not in table:
+            problems.append(Problem(file, f"line {line}", f"no {table.name} `{row[table.name]}`; "
+                                    f"{nearest(row[table.name], table.ids)}"))
+            continue
+        time = _read_time(file, place, row, monthly, problems)
+        cells: dict[str, dict[str, Any]] = {column.name: {} for column in series.columns}
+        _read_cells(file, place, row, series.columns, cells, "", problems)
+        if time:
+            key: Key = tuple(row[k] for k in keys) if series.keys else row[table.name]
+            result.setdefault(key, []).append((*time, tuple(cells[c.name][""] for c in series.columns)))
+    for key in sorted(result, key=str):
+        result[key].sort()
+        _check_times(file, key, result[key], monthly, problems)
+    return RawSeries(file, series.columns, {key: result[key] for key in sorted(result, key=str)}, monthly)
+
+
+def _read_time(file: str, place: str, row: dict[str, str], monthly: bool,
+               problems: list[Problem]) -> tuple[int, int] | None:
+    try:
+        if monthly:
+            month = int(row["month"])
+            if not 1 <= month <= 12:
+                raise ValueError
+            return month, 0
+        start, days = date.fromisoformat(row["start"]), int(row["days"])
+        if not 1 <= days <= 366:
+            raise ValueError
+        return start.toordinal(), days
+    except ValueError:
+        found = f"month is `{row.get('month')}`; 1 to 12 is needed" if monthly else (
+            f"period is `{row.get('start')}`, `{row.get('days')}` days; a date as 2023-04-11 and a whole number of days")
+        problems.append(Problem(file, place, found))
+        return None
+
+
+def _check_times(file: str, key: Key, rows: list[tuple[int, int, tuple[float, ...]]], monthly: bool,
+                 problems: list[Problem]) -> None:
+    name = key if isinstance(key, str) else ", ".join(key)
+    if monthly:
+        months = [row[0] for row in rows]
+        if months != list(range(1, 13)):
+            missing = sorted(set(range(1, 13)) - set(months)) or "one stands twice in"
+            problems.append(Problem(file, name, f"months {missing} missing; each of the twelve is needed once"))
+        return
+    for (first, days, _), (second, _, _) in zip(rows, rows[1:], strict=False):
+        if first + days > second:
+            problems.append(Problem(file, name, f"the period from {date.fromordinal(first)} overlaps the next one; "
+                                    "correct `days`"))
+
+
+def daily(raw: RawSeries, key: Key, column: int, first: int, last: int, shift: int = 0) -> Floats:
+    """Return the value of each day from ordinal `first` to before `last`; NaN where the file has none.
+
+    Args:
+        shift: days added to the file's dates (to use another year's hydrology).
+    """
+    values = np.full(last - first, math.nan)
+    rows = raw.rows.get(key, [])
+    if raw.monthly:
+        months = np.array([date.fromordinal(day).month for day in range(first, last)])
+        table = np.array([row[2][column] for row in rows])
+        return table[months - 1] if len(table) == 12 else values
+    for start, days, cells in rows:
+        begin = max(start + shift - first, 0)
+        values[begin : max(start + shift + days - first, 0)] = cells[column]
+    return values
+
+
+def along_calendar(raw: RawSeries, key: Key, column: int, calendar: Calendar, shift: int = 0) -> Floats:
+    """Return the day-weighted mean of a series in each period, shape (period,); NaN where a day is missing."""
+    first = calendar.starts[0].toordinal()
+    values = daily(raw, key, column, first, calendar.end.toordinal(), shift)
+    edges = calendar.edges().astype(int)
+    return np.add.reduceat(values, edges[:-1]) / calendar.days
+
+
+def missing_periods(values: Floats, calendar: Calendar) -> str:
+    """Return the first run of missing periods in words, or "" if there is none."""
+    gaps = np.flatnonzero(np.isnan(values))
+    if not len(gaps):
+        return ""
+    run = gaps[: int(np.argmax(np.append(np.diff(gaps) > 1, True))) + 1]
+    end = calendar.extended(1).starts[run[-1] + 1]
+    more = f" and {len(gaps) - len(run)} more" if len(gaps) > len(run) else ""
+    return f"{calendar.starts[run[0]]} to {date.fromordinal(end.toordinal() - 1)}{more}"
+
+
+Rule = Callable[[Mapping[str, Table]], Iterable[Problem]]
