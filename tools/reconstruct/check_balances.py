@@ -23,8 +23,12 @@ from wateropt.calendar import Calendar, Floats, in_months, travel_shares, water_
 from wateropt.units import HM3_PER_M3S_DAY, HM3_PER_MM_KM2
 
 BASIN = Path(__file__).resolve().parents[2] / "data" / "basins" / "naryn-syrdarya"
-PERIODS = ((date(2022, 4, 1), date(2024, 9, 30)), (date(2022, 10, 1), date(2023, 9, 30)),
-           (date(2023, 10, 1), date(2024, 9, 30)), (date(2023, 4, 1), date(2023, 9, 30)))
+PERIODS = (
+    (date(2022, 4, 1), date(2024, 9, 30)),
+    (date(2022, 10, 1), date(2023, 9, 30)),
+    (date(2023, 10, 1), date(2024, 9, 30)),
+    (date(2023, 4, 1), date(2023, 9, 30)),
+)
 TOLERANCE = 1e-6  # hm3
 SLACK = 1e-6  # m3/s
 
@@ -82,8 +86,11 @@ class Replay:
 
     def arrivals(self, reach: Row, entered: Floats) -> Floats:
         """Return the flow arriving at the end of a reach [m3/s]."""
-        icy = (in_months(self.calendar.months, int(reach["ice_first_month"]), int(reach["ice_last_month"]))
-               if reach["ice_first_month"] else np.zeros(len(self.calendar), dtype=bool))
+        icy = (
+            in_months(self.calendar.months, int(reach["ice_first_month"]), int(reach["ice_last_month"]))
+            if reach["ice_first_month"]
+            else np.zeros(len(self.calendar), dtype=bool)
+        )
         travel = np.where(icy, float(reach["ice_travel_days"]), float(reach["travel_days"]))
         limit = np.where(icy, float(reach["ice_capacity_m3s"]), float(reach["capacity_m3s"]))
         self.check(f"reach {reach['reach']}", entered, np.zeros(len(entered)), limit)
@@ -107,15 +114,25 @@ def lake_residual(replay: Replay, row: Row, joins: Floats, leaves: Floats) -> Fl
     """Return what a lake's balance misses [hm3] for flows that join and leave [m3/s], shape (period,)."""
     lake = row["reservoir"]
     closing = replay.series("reservoir_observed", "reservoir", lake, "storage_hm3")
-    opening = float([r for r in read("reservoir_observed") if r["reservoir"] == lake
-                     and date.fromisoformat(r["start"]) < replay.calendar.starts[0]][-1]["storage_hm3"])
+    opening = float(
+        [
+            r
+            for r in read("reservoir_observed")
+            if r["reservoir"] == lake and date.fromisoformat(r["start"]) < replay.calendar.starts[0]
+        ][-1]["storage_hm3"]
+    )
     storage = np.concatenate([[opening], closing])
     depth = replay.series("reservoir_evaporation", "reservoir", lake, "evaporation_mm_per_day")
-    area = float(row["area_at_zero_km2"]) + float(row["area_slope_km2_per_hm3"]) * (storage[:-1] + storage[1:]) / 2
+    area = (
+        float(row["area_at_zero_km2"])
+        + float(row["area_slope_km2_per_hm3"]) * (storage[:-1] + storage[1:]) / 2
+    )
     evaporation = depth * replay.calendar.days * area * HM3_PER_MM_KM2
     if any(r["reservoir"] == lake and r["evaporation"] == "included" for r in read("inflow")):
         evaporation = np.zeros(len(closing))
-    replay.check(f"storage of {lake}", closing, float(row["minimum_storage_hm3"]), float(row["full_storage_hm3"]))
+    replay.check(
+        f"storage of {lake}", closing, float(row["minimum_storage_hm3"]), float(row["full_storage_hm3"])
+    )
     levels = [float(r["storage_hm3"]) for r in read("reservoir_level") if r["reservoir"] == lake]
     replay.check(f"level curve of {lake}", closing, min(levels), max(levels))
     result: Floats = np.diff(storage) + evaporation - replay.kappa * (joins - leaves)
@@ -129,7 +146,9 @@ def check_release(replay: Replay, row: Row, release: Floats) -> None:
     high = turbine + float(row["bypass_capacity_m3s"]) + float(row["spill_capacity_m3s"])
     replay.check(f"release of {lake}", release, float(row["minimum_release_m3s"]), high)
     free = float(row["free_change_m3s_per_day"]) * replay.calendar.days[1:]
-    replay.check(f"change of release of {lake}", np.concatenate([[0.0], np.abs(np.diff(release)) - free]), -np.inf, 0.0)
+    replay.check(
+        f"change of release of {lake}", np.concatenate([[0.0], np.abs(np.diff(release)) - free]), -np.inf, 0.0
+    )
 
 
 def replay_history(calendar: Calendar) -> Replay:
@@ -146,8 +165,10 @@ def replay_history(calendar: Calendar) -> Replay:
             water[row["node"]] += replay.series(f"{table}_flow", table, row[table], "flow_m3s")
     order = [row["node"] for row in read("node")]
     order.insert(order.index("koksaray_head"), order.pop(order.index("koksaray")))
-    release = {node: replay.series("reservoir_observed", "reservoir", row["reservoir"], "release_m3s")
-               for node, row in lakes.items()}
+    release = {
+        node: replay.series("reservoir_observed", "reservoir", row["reservoir"], "release_m3s")
+        for node, row in lakes.items()
+    }
     diverted: dict[str, Floats] = {}
     for row in canals:
         flow = replay.series("canal_observed", "canal", row["canal"], "flow_m3s")
@@ -166,11 +187,17 @@ def replay_history(calendar: Calendar) -> Replay:
         flow = water[node] - taken - deliveries(replay, node, water[node] - taken)
         for row in read("instream"):
             if row["node"] == node:
-                replay.check(f"instream {row['instream']}", flow,
-                             replay.series("instream_target", "instream", row["instream"], "target_m3s"), np.inf)
+                replay.check(
+                    f"instream {row['instream']}",
+                    flow,
+                    replay.series("instream_target", "instream", row["instream"], "target_m3s"),
+                    np.inf,
+                )
         for row in read("sea"):
             if row["node"] == node:
-                replay.check(f"sea {node}", flow, replay.series("sea_target", "sea", node, "target_m3s"), np.inf)
+                replay.check(
+                    f"sea {node}", flow, replay.series("sea_target", "sea", node, "target_m3s"), np.inf
+                )
         if node in plants:
             water[plants[node]["outfall"]] += flow
             replay.check(f"plant {node}", flow, 0.0, np.inf)
@@ -190,8 +217,11 @@ def deliveries(replay: Replay, node: str, available: Floats) -> Floats:
     """
     demands = [row for row in read("demand") if row["node"] == node]
     total = np.zeros(len(available))
-    passed = (replay.series("reach_observed", "reach", "kyzylorda_aral", "entered_m3s") if node == "kyzylorda"
-              else np.zeros(len(available)))
+    passed = (
+        replay.series("reach_observed", "reach", "kyzylorda_aral", "entered_m3s")
+        if node == "kyzylorda"
+        else np.zeros(len(available))
+    )
     for use in ("town", "field", "wetland"):
         for row in (r for r in demands if r["use"] == use):
             need = replay.series("demand_requirement", "demand", row["demand"], "requirement_m3s")
@@ -200,7 +230,9 @@ def deliveries(replay: Replay, node: str, available: Floats) -> Floats:
             took = np.clip(available - total - passed, 0.0, need)
             total += took
             short = ((need - took) * replay.kappa).sum()
-            print(f"  {row['demand']}: requirement {(need * replay.kappa).sum():.0f} hm3, short {short:.0f} hm3")
+            print(
+                f"  {row['demand']}: requirement {(need * replay.kappa).sum():.0f} hm3, short {short:.0f} hm3"
+            )
     return total
 
 

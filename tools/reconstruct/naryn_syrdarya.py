@@ -96,7 +96,9 @@ class Reach:
         for delay in range(shares.shape[1]):
             volume[delay : delay + len(calendar)] += entered * calendar.days * shares[:, delay]
         carried = water_in_transit(calendar, [float(entered[0])], float(travel[0]))
-        arrived: Floats = (volume[: len(calendar)] + carried[: len(calendar)]) / calendar.days * (1 - self.loss)
+        arrived: Floats = (
+            (volume[: len(calendar)] + carried[: len(calendar)]) / calendar.days * (1 - self.loss)
+        )
         return arrived
 
 
@@ -105,8 +107,9 @@ def reaches() -> dict[str, Reach]:
     result = {}
     for row in read(BASIN / "reach.csv"):
         ice = (int(row["ice_first_month"]), int(row["ice_last_month"])) if row["ice_first_month"] else None
-        result[row["reach"]] = Reach(float(row["travel_days"]), float(row["ice_travel_days"]), ice,
-                                     float(row["loss"]))
+        result[row["reach"]] = Reach(
+            float(row["travel_days"]), float(row["ice_travel_days"]), ice, float(row["loss"])
+        )
     return result
 
 
@@ -143,13 +146,16 @@ def evaporations(calendar: Calendar) -> dict[str, Evaporation]:
     return {
         row["reservoir"]: Evaporation(
             np.array([rates[row["reservoir"]][int(month)] for month in calendar.months]),
-            float(row["area_at_zero_km2"]), float(row["area_slope_km2_per_hm3"]))
+            float(row["area_at_zero_km2"]),
+            float(row["area_slope_km2_per_hm3"]),
+        )
         for row in read(BASIN / "reservoir.csv")
     }
 
 
-def koksaray_storage(calendar: Calendar, opening: float, intake: Floats, release: Floats,
-                     evaporation: Evaporation) -> Floats:
+def koksaray_storage(
+    calendar: Calendar, opening: float, intake: Floats, release: Floats, evaporation: Evaporation
+) -> Floats:
     """Return the closing storages [hm3] that follow from assumed flows [m3/s], shape (period,).
 
     The evaporation depends on the mean storage, so each period is one linear equation. The first period is the
@@ -159,7 +165,10 @@ def koksaray_storage(calendar: Calendar, opening: float, intake: Floats, release
     storage = np.full(len(calendar), opening)
     for t in range(1, len(calendar)):
         half = depth[t] * evaporation.area_slope / 2
-        fed = calendar.days[t] * HM3_PER_M3S_DAY * (intake[t] - release[t]) - depth[t] * evaporation.area_at_zero
+        fed = (
+            calendar.days[t] * HM3_PER_M3S_DAY * (intake[t] - release[t])
+            - depth[t] * evaporation.area_at_zero
+        )
         storage[t] = (storage[t - 1] * (1 - half) + fed) / (1 + half)
     return np.round(storage, 9)
 
@@ -175,7 +184,9 @@ def filled_uch_kurgan(calendar: Calendar, bulletin: Series) -> Floats:
     where = {day: t for t, day in enumerate(calendar.starts)}
     for t in np.flatnonzero(np.isnan(release)):
         day = calendar.starts[t]
-        years = (where.get(day.replace(year=year)) for year in range(day.year - 1, calendar.starts[0].year - 1, -1))
+        years = (
+            where.get(day.replace(year=year)) for year in range(day.year - 1, calendar.starts[0].year - 1, -1)
+        )
         joined[t] = next(joined[s] for s in years if s is not None and not np.isnan(joined[s]))
         release[t] = bulletin["toktogul_release"][t] + joined[t]
     return np.round(release, 3)
@@ -185,16 +196,24 @@ def river(calendar: Calendar, bulletin: Series, assumed: Series) -> tuple[Series
     """Return the flow entering each reach and the flow arriving from it [m3/s]."""
     lines = reaches()
     dostyk_head = assumed["dostyk_border"] / (1 - canal_losses()["dostyk"])
-    entered: Series = {"naryn_kal": filled_uch_kurgan(calendar, bulletin), "kal_akjar": bulletin["kal"],
-                       "akjar_kairakkum": bulletin["akjar"], "kairakkum_farkhad": bulletin["kairakkum_release"],
-                       "kokbulak_shardara": bulletin["kokbulak"], "shardara_koksaray": bulletin["shardara_release"],
-                       "dostyk": np.floor(dostyk_head * 1e6) / 1e6}
+    entered: Series = {
+        "naryn_kal": filled_uch_kurgan(calendar, bulletin),
+        "kal_akjar": bulletin["kal"],
+        "akjar_kairakkum": bulletin["akjar"],
+        "kairakkum_farkhad": bulletin["kairakkum_release"],
+        "kokbulak_shardara": bulletin["kokbulak"],
+        "shardara_koksaray": bulletin["shardara_release"],
+        "dostyk": np.floor(dostyk_head * 1e6) / 1e6,
+    }
     arrived = {name: lines[name].arrivals(calendar, entered[name]) for name in entered if name in lines}
     entered["farkhad_kokbulak"] = arrived["kairakkum_farkhad"] - entered["dostyk"]
     arrived["farkhad_kokbulak"] = lines["farkhad_kokbulak"].arrivals(calendar, entered["farkhad_kokbulak"])
-    entered["koksaray_kyzylorda"] = (arrived["shardara_koksaray"] + assumed["koksaray_release"]
-                                     - assumed["koksaray_intake"])
-    arrived["koksaray_kyzylorda"] = lines["koksaray_kyzylorda"].arrivals(calendar, entered["koksaray_kyzylorda"])
+    entered["koksaray_kyzylorda"] = (
+        arrived["shardara_koksaray"] + assumed["koksaray_release"] - assumed["koksaray_intake"]
+    )
+    arrived["koksaray_kyzylorda"] = lines["koksaray_kyzylorda"].arrivals(
+        calendar, entered["koksaray_kyzylorda"]
+    )
     entered["kyzylorda_aral"] = assumed["kyzylorda_pass"]
     arrived["kyzylorda_aral"] = lines["kyzylorda_aral"].arrivals(calendar, entered["kyzylorda_aral"])
     return entered, arrived
@@ -205,8 +224,9 @@ def canal_losses() -> dict[str, float]:
     return {row["canal"]: float(row["loss"]) for row in read(BASIN / "canal.csv")}
 
 
-def lake_closure(calendar: Calendar, storage: Floats, joins: Floats, leaves: Floats,
-                 evaporation: Floats) -> Floats:
+def lake_closure(
+    calendar: Calendar, storage: Floats, joins: Floats, leaves: Floats, evaporation: Floats
+) -> Floats:
     """Return the gain [m3/s] of periods 1.. that closes a lake's balance.
 
     Args:
@@ -225,28 +245,53 @@ def gains(calendar: Calendar, bulletin: Series, assumed: Series, entered: Series
     lake = {name: bulletin[f"{name}_storage"] for name in LAKES}
     none = np.zeros(len(calendar) - 1)
     return {
-        "toktogul_closure": lake_closure(calendar, lake["toktogul"], bulletin["toktogul_inflow"],
-                                         bulletin["toktogul_release"], none),
+        "toktogul_closure": lake_closure(
+            calendar, lake["toktogul"], bulletin["toktogul_inflow"], bulletin["toktogul_release"], none
+        ),
         "cascade": (entered["naryn_kal"] - bulletin["toktogul_release"])[1:],
         "fergana_kal": (bulletin["kal"] - arrived["naryn_kal"] - bulletin["uchtepe"])[1:],
         "fergana_akjar": (bulletin["akjar"] - arrived["kal_akjar"])[1:],
-        "kairakkum_closure": lake_closure(calendar, lake["kairakkum"], arrived["akjar_kairakkum"],
-                                          bulletin["kairakkum_release"],
-                                          air["kairakkum"].volume(calendar, lake["kairakkum"])),
+        "kairakkum_closure": lake_closure(
+            calendar,
+            lake["kairakkum"],
+            arrived["akjar_kairakkum"],
+            bulletin["kairakkum_release"],
+            air["kairakkum"].volume(calendar, lake["kairakkum"]),
+        ),
         "middle_syrdarya": (bulletin["kokbulak"] - arrived["farkhad_kokbulak"] - bulletin["gazalkent"])[1:],
         "shardara_closure": lake_closure(
-            calendar, lake["shardara"], arrived["kokbulak_shardara"] + bulletin["keles"],
+            calendar,
+            lake["shardara"],
+            arrived["kokbulak_shardara"] + bulletin["keles"],
             bulletin["shardara_release"] + bulletin["kyzylkum"] + assumed["arnasay"],
-            air["shardara"].volume(calendar, lake["shardara"])),
+            air["shardara"].volume(calendar, lake["shardara"]),
+        ),
     }
 
 
-def dated(calendar: Calendar, name: str, columns: Sequence[Floats], digits: int, source: str, confidence: str,
-          note: str = "", first: int = 0) -> list[list[object]]:
+def dated(
+    calendar: Calendar,
+    name: str,
+    columns: Sequence[Floats],
+    digits: int,
+    source: str,
+    confidence: str,
+    note: str = "",
+    first: int = 0,
+) -> list[list[object]]:
     """Return the rows of a dated series from period `first` on."""
-    return [[name, calendar.starts[t].isoformat(), int(calendar.days[t]),
-             *(f"{values[t - len(calendar)]:.{digits}f}" for values in columns), source, confidence, note]
-            for t in range(first, len(calendar))]
+    return [
+        [
+            name,
+            calendar.starts[t].isoformat(),
+            int(calendar.days[t]),
+            *(f"{values[t - len(calendar)]:.{digits}f}" for values in columns),
+            source,
+            confidence,
+            note,
+        ]
+        for t in range(first, len(calendar))
+    ]
 
 
 def header(table: str, *columns: str) -> list[str]:
@@ -257,18 +302,36 @@ def header(table: str, *columns: str) -> list[str]:
 def write_flows(calendar: Calendar, bulletin: Series, net: Series) -> None:
     """Write inflow_flow.csv and gain_flow.csv."""
     inflows = {"naryn": "toktogul_inflow", "karadarya": "uchtepe", "chirchik": "gazalkent", "keles": "keles"}
-    rows = [row for name, key in inflows.items()
-            for row in dated(calendar, name, [bulletin[key]], 3, "ksmake", "measured", first=1)]
+    rows = [
+        row
+        for name, key in inflows.items()
+        for row in dated(calendar, name, [bulletin[key]], 3, "ksmake", "measured", first=1)
+    ]
     write("inflow_flow.csv", header("inflow", "flow_m3s"), rows)
-    rows = [row for name in net for row in dated(calendar, name, [net[name]], 9, "ksmake", "reconstructed", SCRIPT, 1)]
+    rows = [
+        row
+        for name in net
+        for row in dated(calendar, name, [net[name]], 9, "ksmake", "reconstructed", SCRIPT, 1)
+    ]
     write("gain_flow.csv", header("gain", "flow_m3s"), rows)
 
 
-def write_observed(calendar: Calendar, bulletin: Series, assumed: Series, entered: Series, koksaray: Floats) -> None:
+def write_observed(
+    calendar: Calendar, bulletin: Series, assumed: Series, entered: Series, koksaray: Floats
+) -> None:
     """Write the observed tables; their first row holds the state before the first bulletin."""
-    rows = [row for name in LAKES
-            for row in dated(calendar, name, [bulletin[f"{name}_release"], bulletin[f"{name}_storage"]], 3, "ksmake",
-                             "measured")]
+    rows = [
+        row
+        for name in LAKES
+        for row in dated(
+            calendar,
+            name,
+            [bulletin[f"{name}_release"], bulletin[f"{name}_storage"]],
+            3,
+            "ksmake",
+            "measured",
+        )
+    ]
     rows += dated(calendar, "koksaray", [assumed["koksaray_release"], koksaray], 9, "kaspi_info", "assumed")
     write("reservoir_observed.csv", header("reservoir", "release_m3s", "storage_hm3"), rows)
     gauged = {"kal_akjar", "akjar_kairakkum", "kairakkum_farkhad", "kokbulak_shardara", "shardara_koksaray"}
@@ -278,10 +341,12 @@ def write_observed(calendar: Calendar, bulletin: Series, assumed: Series, entere
         confidence = "measured" if name in gauged else "assumed" if name in guessed else "reconstructed"
         rows += dated(calendar, name, [entered[name]], 3 if name in gauged else 9, "ksmake", confidence)
     write("reach_observed.csv", header("reach", "entered_m3s"), rows)
-    rows = (dated(calendar, "dostyk", [entered["dostyk"]], 6, "ktkz_2024", "assumed")
-            + dated(calendar, "kyzylkum", [bulletin["kyzylkum"]], 3, "ksmake", "measured")
-            + dated(calendar, "arnasay", [assumed["arnasay"]], 3, "kaspi_info", "assumed")
-            + dated(calendar, "koksaray_intake", [assumed["koksaray_intake"]], 3, "kaspi_info", "assumed"))
+    rows = (
+        dated(calendar, "dostyk", [entered["dostyk"]], 6, "ktkz_2024", "assumed")
+        + dated(calendar, "kyzylkum", [bulletin["kyzylkum"]], 3, "ksmake", "measured")
+        + dated(calendar, "arnasay", [assumed["arnasay"]], 3, "kaspi_info", "assumed")
+        + dated(calendar, "koksaray_intake", [assumed["koksaray_intake"]], 3, "kaspi_info", "assumed")
+    )
     write("canal_observed.csv", header("canal", "flow_m3s"), rows)
 
 
@@ -297,9 +362,14 @@ def write_requirements(calendar: Calendar, canal_flow: Mapping[str, Floats]) -> 
         if row["demand"] in canal_flow:
             seen = float(canal_flow[row["demand"]][calendar.months == int(row["month"])].max())
             if seen > value:
-                value, note = np.ceil(seen * 1000) / 1000, f"{note}; raised from {value:g} to the largest dekad"
+                value, note = (
+                    np.ceil(seen * 1000) / 1000,
+                    f"{note}; raised from {value:g} to the largest dekad",
+                )
         rows.append([row["demand"], row["month"], f"{value:.3f}", row["source"], row["confidence"], note])
-    write("demand_requirement.csv", ["demand", "month", "requirement_m3s", "source", "confidence", "note"], rows)
+    write(
+        "demand_requirement.csv", ["demand", "month", "requirement_m3s", "source", "confidence", "note"], rows
+    )
 
 
 def write_sea(calendar: Calendar, aral: Floats) -> None:
@@ -313,15 +383,25 @@ def write_sea(calendar: Calendar, aral: Floats) -> None:
 def write_corrections(calendar: Calendar, net: Series) -> None:
     """Write corrections.csv: the season sums of the gains [hm3]."""
     why = {row["gain"]: row["note"] for row in read(BASIN / "gain.csv")}
-    labels = [f"{season} {year}" for season, year in zip(calendar.seasons, calendar.hydrological_years, strict=True)]
+    labels = [
+        f"{season} {year}" for season, year in zip(calendar.seasons, calendar.hydrological_years, strict=True)
+    ]
     volume = calendar.days * HM3_PER_M3S_DAY
     rows = []
     for name, flow in net.items():
         rounded = np.concatenate([[0.0], np.round(flow, 9)])
         for label in dict.fromkeys(labels[1:]):
             inside = [t for t in range(1, len(calendar)) if labels[t] == label]
-            rows.append([name, label, calendar.starts[inside[0]].isoformat(), int(calendar.days[inside].sum()),
-                         f"{(rounded * volume)[inside].sum():.3f}", why[name]])
+            rows.append(
+                [
+                    name,
+                    label,
+                    calendar.starts[inside[0]].isoformat(),
+                    int(calendar.days[inside].sum()),
+                    f"{(rounded * volume)[inside].sum():.3f}",
+                    why[name],
+                ]
+            )
     write("corrections.csv", ["gain", "season", "start", "days", "volume_hm3", "why"], rows)
 
 
@@ -333,13 +413,23 @@ def main() -> None:
     entered, arrived = river(calendar, bulletin, assumed)
     net = gains(calendar, bulletin, assumed, entered, arrived)
     opening = float(assumed["koksaray_opening"][0])
-    koksaray = koksaray_storage(calendar, opening, assumed["koksaray_intake"], assumed["koksaray_release"],
-                                evaporations(calendar)["koksaray"])
+    koksaray = koksaray_storage(
+        calendar,
+        opening,
+        assumed["koksaray_intake"],
+        assumed["koksaray_release"],
+        evaporations(calendar)["koksaray"],
+    )
     loss = canal_losses()
     write_flows(calendar, bulletin, net)
     write_observed(calendar, bulletin, assumed, entered, koksaray)
-    write_requirements(calendar, {"dostyk_fields": entered["dostyk"] * (1 - loss["dostyk"]),
-                                  "kyzylkum_fields": bulletin["kyzylkum"] * (1 - loss["kyzylkum"])})
+    write_requirements(
+        calendar,
+        {
+            "dostyk_fields": entered["dostyk"] * (1 - loss["dostyk"]),
+            "kyzylkum_fields": bulletin["kyzylkum"] * (1 - loss["kyzylkum"]),
+        },
+    )
     write_sea(calendar, arrived["kyzylorda_aral"])
     write_corrections(calendar, net)
 
