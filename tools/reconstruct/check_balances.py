@@ -128,8 +128,6 @@ def lake_residual(replay: Replay, row: Row, joins: Floats, leaves: Floats) -> Fl
         + float(row["area_slope_km2_per_hm3"]) * (storage[:-1] + storage[1:]) / 2
     )
     evaporation = depth * replay.calendar.days * area * HM3_PER_MM_KM2
-    if any(r["reservoir"] == lake and r["evaporation"] == "included" for r in read("inflow")):
-        evaporation = np.zeros(len(closing))
     replay.check(
         f"storage of {lake}", closing, float(row["minimum_storage_hm3"]), float(row["full_storage_hm3"])
     )
@@ -163,6 +161,10 @@ def replay_history(calendar: Calendar) -> Replay:
     for table in ("inflow", "gain"):
         for row in read(table):
             water[row["node"]] += replay.series(f"{table}_flow", table, row[table], "flow_m3s")
+            if row.get("evaporation") == "included":
+                water[row["node"]] += replay.series(
+                    f"{table}_flow", table, row[table], "evaporation_included_m3s"
+                )
     order = [row["node"] for row in read("node")]
     order.insert(order.index("koksaray_head"), order.pop(order.index("koksaray")))
     release = {

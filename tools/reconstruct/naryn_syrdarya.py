@@ -300,14 +300,19 @@ def header(table: str, *columns: str) -> list[str]:
 
 
 def write_flows(calendar: Calendar, bulletin: Series, net: Series) -> None:
-    """Write inflow_flow.csv and gain_flow.csv."""
+    """Write inflow_flow.csv and gain_flow.csv.
+
+    The inflow to Toktogul is net of evaporation, so it carries the evaporation of the observed storage path.
+    """
     inflows = {"naryn": "toktogul_inflow", "karadarya": "uchtepe", "chirchik": "gazalkent", "keles": "keles"}
-    rows = [
-        row
-        for name, key in inflows.items()
-        for row in dated(calendar, name, [bulletin[key]], 3, "ksmake", "measured", first=1)
-    ]
-    write("inflow_flow.csv", header("inflow", "flow_m3s"), rows)
+    evaporated = evaporations(calendar)["toktogul"].volume(calendar, bulletin["toktogul_storage"])
+    included = [f"{flow:.9f}" for flow in evaporated / (calendar.days[1:] * HM3_PER_M3S_DAY)]
+    rows = []
+    for name, key in inflows.items():
+        flows = dated(calendar, name, [bulletin[key]], 3, "ksmake", "measured", first=1)
+        for row, evaporation in zip(flows, included, strict=True):
+            rows.append([*row[:4], evaporation if name == "naryn" else "", *row[4:]])
+    write("inflow_flow.csv", header("inflow", "flow_m3s", "evaporation_included_m3s"), rows)
     rows = [
         row
         for name in net
