@@ -7,102 +7,118 @@ E = k(S0) v + v0 k'(S0) (S - S0); the path follows the solution until the LP's e
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from wateropt.calendar import Floats
-from wateropt.horizon import Horizon
+from wateropt.scenario import Case
 from wateropt.units import energy_per_hm3
+
+if TYPE_CHECKING:
+    from wateropt.horizon import Horizon
 
 STEP = 0.15  # most that mean storage may leave its path, as a share of full storage
 SHRINK = 0.6  # of the step, when the gap fails to halve
 TOLERANCE = 1e-3  # Σ|E by the LP - E by the curve| / Σ E by the curve, at every plant
+SLOTS = ("head_energy", "head_slope", "head_storage")
+
+Key = tuple[str, str]  # plant, block
+Paths = dict[str, Floats]  # plant -> mean storage [hm³], shape (period,)
 
 
-@dataclass
+def storage_plants(case: Case) -> list[str]:
+    """Return the plants whose head follows a reservoir."""
+    table = case.book.tables["powerhouse"]
+    return [p for p in table if table.reservoir[p]]
+
+
+def straight_path(case: Case) -> Paths:
+    """Return mean storages on a straight line from opening to least closing storage."""
+    book, lake = case.book, case.book.tables["powerhouse"].reservoir
+    share = (np.arange(len(case.calendar)) + 0.5) / len(case.calendar)
+    paths = {}
+    for p in storage_plants(case):
+        first = book.opening["storage"][lake[p]]
+        last = book.closing["storage"][lake[p]]
+        paths[p] = first + ((first if last is None else last) - first) * share
+    return paths
+
+
+def energy_at(case: Case, plant: str, storage: Floats) -> Floats:
+    """Return energy per volume [GWh/hm³] of a plant at each mean storage [hm³]."""
+    table = case.book.tables["powerhouse"]
+    level = case.basin.curves[table.reservoir[plant]].elevation(storage)
+    return np.asarray(energy_per_hm3(level - table.tailwater[plant], table.efficiency[plant]))
+
+
+def head_slots(case: Case, paths: Paths, volume: Mapping[Key, Floats]) -> dict[str, dict[str | Key, Floats]]:
+    """Return the values along time of the slots of the first-order form.
+
+    Args:
+        case: the case.
+        paths: mean storage S0 by plant [hm³].
+        volume: turbined volume v0 by plant and block [hm³]; where absent, zero: the head does not respond.
+    """
+    table = case.book.tables["powerhouse"]
+    rise = {p: energy_per_hm3(case.basin.curves[table.reservoir[p]].slope(paths[p]), table.efficiency[p]) for p in paths}
+    zero = np.zeros(len(case.calendar))
+    return {
+        "head_energy": {p: energy_at(case, p, paths[p]) for p in paths},
+        "head_storage": {p: paths[p] for p in paths},
+        "head_slope": {(p, b): volume.get((p, b), zero) * rise[p] for p in paths for b in case.book.blocks},
+    }
+
+
 class HeadPath:
-    """The storage path around which the energy of storage plants is linear.
+    """The storage path of a loaded LP.
 
     Attributes:
-        horizon: the LP whose slots are kept.
         step: present limit of |S - S0| as a share of full storage (infinite at first).
+        storage: the path S0.
     """
 
-    horizon: Horizon
-    step: float = float("inf")
-    storage: dict[str, Floats] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        case = self.horizon.case
-        self.table = case.book.tables["powerhouse"]
-        self.plants = [p for p in self.table if self.table.reservoir[p]]
-        self.blocks = self.horizon.stage.blocks
-        self.curves = case.basin.curves
-        book, count = case.book, self.horizon.periods
-        for p in self.plants:
-            lake = self.table.reservoir[p]
-            first = book.opening["storage"][lake]
-            last = book.closing["storage"][lake]
-            middle = (np.arange(count) + 0.5) / count
-            self.storage[p] = first + (first if last is None else last - first) * (0 if last is None else middle)
-        self._fill({key: np.zeros(count) for key in self._keys()})
-
-    def _keys(self) -> list[tuple[str, str]]:
-        return [(p, b) for p in self.plants for b in self.blocks]
-
-    def per_hm3(self, plant: str, storage: Floats) -> Floats:
-        """Return energy per volume [GWh/hm³] at each mean storage [hm³]."""
-        level = self.curves[self.table.reservoir[plant]].elevation(storage)
-        return np.asarray(energy_per_hm3(level - self.table.tailwater[plant], self.table.efficiency[plant]))
-
-    def _slope(self, plant: str, storage: Floats) -> Floats:
-        level = self.curves[self.table.reservoir[plant]].slope(storage)
-        return np.asarray(energy_per_hm3(level, self.table.efficiency[plant]))
+    def __init__(self, horizon: Horizon) -> None:
+        self.horizon, self.case = horizon, horizon.case
+        self.step = float("inf")
+        self.storage = straight_path(self.case)
+        self._lake = self.case.book.tables["powerhouse"].reservoir
+        self._fill({})
 
     def follow(self, x: Floats) -> None:
         """Lay the path along a solution."""
-        for p in self.plants:
-            self.storage[p] = x[self.horizon.columns_of("mean_storage", p)]
-        self._fill(self.volumes(x))
+        self.storage = {p: x[self.horizon.columns_of("mean_storage", p)] for p in self.storage}
+        self._fill(self._volumes(x))
 
-    def volumes(self, x: Floats) -> dict[tuple[str, str], Floats]:
-        """Return the turbined volume by plant and block [hm³]."""
+    def _fill(self, volume: Mapping[Key, Floats]) -> None:
+        if self.storage:
+            self.horizon.stage.slots.update(head_slots(self.case, self.storage, volume))
+
+    def _volumes(self, x: Floats) -> dict[Key, Floats]:
         hm3 = self.horizon.stage.slots["block_hm3_per_m3s"]
         return {(p, b): np.asarray(hm3[b]) * x[self.horizon.columns_of("block_turbine", (p, b))]
-                for p, b in self._keys()}
-
-    def _fill(self, volume: Mapping[tuple[str, str], Floats]) -> None:
-        slots = self.horizon.stage.slots
-        for p in self.plants:
-            slots["head_energy"][p] = self.per_hm3(p, self.storage[p])
-            slots["head_storage"][p] = self.storage[p]
-        for p, b in self._keys():
-            slots["head_slope"][p, b] = volume[p, b] * self._slope(p, self.storage[p])
+                for p in self.storage for b in self.case.book.blocks}
 
     def gap(self, x: Floats) -> float:
         """Return the largest Σ|E by the LP - E by the curve| / Σ E by the curve of any plant."""
-        volume, worst = self.volumes(x), 0.0
-        for p in self.plants:
-            each = self.per_hm3(p, x[self.horizon.columns_of("mean_storage", p)])
-            true = {b: each * volume[p, b] for b in self.blocks}
-            missed = sum(np.abs(x[self.horizon.columns_of("energy", (p, b))] - true[b]).sum() for b in self.blocks)
-            total = sum(true[b].sum() for b in self.blocks)
-            worst = max(worst, float(missed / total) if total > 0 else 0.0)
+        volume, worst = self._volumes(x), 0.0
+        for p in self.storage:
+            each = energy_at(self.case, p, x[self.horizon.columns_of("mean_storage", p)])
+            true = np.array([each * volume[p, b] for b in self.case.book.blocks])
+            by_lp = np.array([x[self.horizon.columns_of("energy", (p, b))] for b in self.case.book.blocks])
+            if true.sum() > 0:
+                worst = max(worst, float(np.abs(by_lp - true).sum() / true.sum()))
         return worst
 
-    def limits(self) -> tuple[Floats, Floats, Floats]:
+    def limits(self) -> tuple[np.ndarray, Floats, Floats]:
         """Return LP columns of mean storage and their present limits."""
-        columns, low, high = [], [], []
-        full = self.horizon.case.book.tables["reservoir"].full_storage
-        for p in self.plants:
-            width = self.step * full[self.table.reservoir[p]]
-            columns.append(self.horizon.columns_of("mean_storage", p))
-            low.append(self.storage[p] - width)
-            high.append(self.storage[p] + width)
-        empty = np.array([], dtype=np.int64)
-        return (np.concatenate([empty, *columns]), np.concatenate([empty.astype(float), *low]),
-                np.concatenate([empty.astype(float), *high]))
+        full = self.case.book.tables["reservoir"].full_storage
+        if not self.storage:
+            return np.array([], dtype=np.int64), np.array([]), np.array([])
+        columns = np.concatenate([self.horizon.columns_of("mean_storage", p) for p in self.storage])
+        middle = np.concatenate(list(self.storage.values()))
+        width = np.concatenate([np.full(len(path), self.step * full[self._lake[p]]) for p, path in self.storage.items()])
+        return columns, middle - width, middle + width
 
     def binds(self, x: Floats) -> bool:
         """Tell whether a step limit binds."""

@@ -22,7 +22,7 @@ class Solution:
     Attributes:
         status: "optimal", "infeasible" or HiGHS' own words.
         objective: value of the objective [MUSD].
-        x: columns; reduced: their reduced costs; row_dual: duals of the rows.
+        x: columns; row: rows; reduced: reduced costs of the columns; row_dual: duals of the rows.
         residual: largest primal and dual infeasibility.
         iterations: simplex iterations.
     """
@@ -30,22 +30,35 @@ class Solution:
     status: str
     objective: float
     x: Floats
+    row: Floats
     reduced: Floats
     row_dual: Floats
     residual: tuple[float, float]
     iterations: int
 
 
-class Highs:
-    """A live LP in HiGHS: one thread, fixed seed."""
+class _Quiet(highspy.Highs):
+    """HiGHS without callbacks: enabling them prints a banner on stdout before any option can forbid it."""
 
-    def __init__(self, lp: Lp, time_limit: float = 3600.0) -> None:
-        self._highs = highspy.Highs()
+    def __init__(self) -> None:
+        super(highspy.Highs, self).__init__()
+
+
+class Highs:
+    """A live LP in HiGHS: one thread, fixed seed.
+
+    Pricing is Devex: steepest edge would compute its weights anew at every warm start, which takes longer
+    than the re-solve itself.
+    """
+
+    def __init__(self, lp: Lp, time_limit: float = 3600.0, named: bool = False) -> None:
+        self._highs = _Quiet()
         for option, value in {"output_flag": False, "threads": 1, "random_seed": 0, "parallel": "off",
                               "time_limit": time_limit, "primal_feasibility_tolerance": 1e-9,
-                              "dual_feasibility_tolerance": 1e-9}.items():
+                              "dual_feasibility_tolerance": 1e-9,
+                              "simplex_dual_edge_weight_strategy": 1}.items():
             self._highs.setOptionValue(option, value)
-        self._highs.passModel(_to_highs(lp))
+        self._highs.passModel(_to_highs(lp, named))
         self.columns = len(lp.cost)
 
     def solve(self) -> Solution:
@@ -58,7 +71,7 @@ class Highs:
         return Solution(
             words.get(status, self._highs.modelStatusToString(status).lower()),
             info.objective_function_value,
-            np.array(found.col_value), np.array(found.col_dual), np.array(found.row_dual),
+            np.array(found.col_value), np.array(found.row_value), np.array(found.col_dual), np.array(found.row_dual),
             (info.max_primal_infeasibility, info.max_dual_infeasibility), info.simplex_iteration_count,
         )
 
@@ -79,15 +92,6 @@ class Highs:
         """Replace the bounds of some rows."""
         for row, low, high in zip(rows.tolist(), lower.tolist(), upper.tolist(), strict=True):
             self._highs.changeRowBounds(row, low, high)
-
-    def limit_cost(self, columns: Ints, cost: Floats, most: float) -> None:
-        """Add a row that keeps the cost at or below `most`."""
-        self._highs.addRow(-highspy.kHighsInf, most, len(columns), columns.astype(np.int32), cost)
-
-    def unlimit_cost(self) -> None:
-        """Remove the row that `limit_cost` added."""
-        last = self._highs.getNumRow() - 1
-        self._highs.deleteRows(1, np.array([last], dtype=np.int32))
 
     def add_slack(self, column: int, least: float, price: float) -> int:
         """Let a column miss a least value at a price; return the column of what is missed."""
@@ -110,7 +114,7 @@ class Highs:
             raise OutputError(f"{path}: cannot be written; choose another place")
 
 
-def _to_highs(lp: Lp) -> highspy.HighsLp:
+def _to_highs(lp: Lp, named: bool) -> highspy.HighsLp:
     model = highspy.HighsLp()
     model.num_col_, model.num_row_ = len(lp.cost), len(lp.row_lower)
     model.col_cost_, model.col_lower_, model.col_upper_ = lp.cost, lp.lower, lp.upper
@@ -118,6 +122,8 @@ def _to_highs(lp: Lp) -> highspy.HighsLp:
     model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
     model.a_matrix_.start_, model.a_matrix_.index_ = lp.row_start, lp.column
     model.a_matrix_.value_ = lp.value
+    if named:
+        model.col_names_, model.row_names_ = list(lp.column_names), list(lp.row_names)
     return model
 
 

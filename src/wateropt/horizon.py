@@ -18,7 +18,7 @@ from pyomo.repn import generate_standard_repn
 
 from wateropt.calendar import Floats
 from wateropt.scenario import Case
-from wateropt.stage import EveryStage, Stage, evaluate
+from wateropt.stage import EveryStage, evaluate
 
 Ints = npt.NDArray[np.int64]
 INFINITY = float("inf")
@@ -84,7 +84,8 @@ class Horizon:
     def __init__(self, case: Case) -> None:
         self.case = case
         self.periods = len(case.calendar)
-        self.stage = build_stage(case)
+        self.stage = EveryStage(case.book, ConcreteModel(), column_units=case.column_units)
+        self.stage.fill(case.parts)
         self._number_columns()
         self.rows, self.row_keys, self._senses = self._read_rows()
         self.row_index = {key: k for k, key in enumerate(self.row_keys)}
@@ -123,7 +124,7 @@ class Horizon:
         own = self._column_exists & ~opening
         position = np.where(own, opening.sum() + np.cumsum(own).reshape(own.shape) - 1, -1)
         position[0, opening] = np.arange(opening.sum())
-        closing = [self.index[name.removesuffix("_opening"), key] for name, key in np_keys(self.keys, opening)]
+        closing = [self.index[name.removesuffix("_opening"), key] for name, key in marked(self.keys, opening)]
         position[1:, opening] = position[:-1, closing]
         self.position = position
         self.columns = int(position.max()) + 1
@@ -260,21 +261,6 @@ class Horizon:
         return out
 
 
-def build_stage(case: Case) -> Stage:
-    """Build the one stage that stands for all periods of a case."""
-    stage = EveryStage(case.book, ConcreteModel(), column_units=case.column_units)
-    return fill_stage(stage, case)
-
-
-def fill_stage(stage: Stage, case: Case) -> Stage:
-    """Let every component and policy write its equations, and close the balances."""
-    for part in case.parts:
-        if len(case.book.tables[part.NAME]):
-            part.build(stage, stage.fields(part.NAME))
-    stage.close()
-    return stage
-
-
 def label(key: Any) -> str:
     """Return an id as it stands in names.
 
@@ -284,9 +270,9 @@ def label(key: Any) -> str:
     return "/".join(str(part) for part in key) if isinstance(key, tuple) else str(key)
 
 
-def np_keys(keys: list[tuple[str, Any]], mask: npt.NDArray[np.bool_]) -> list[tuple[str, Any]]:
+def marked(keys: list[tuple[str, Any]], mask: npt.NDArray[np.bool_]) -> list[tuple[str, Any]]:
     """Return the keys that a mask marks."""
-    return [key for key, marked in zip(keys, mask, strict=True) if marked]
+    return [key for key, chosen in zip(keys, mask, strict=True) if chosen]
 
 
 def _mentions(expression: Any, wanted: set[int]) -> bool:

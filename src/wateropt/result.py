@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wateropt.calendar import Floats
-from wateropt.head import HeadPath
+from wateropt.head import SLOTS, HeadPath
 from wateropt.highs import Solution
 from wateropt.horizon import Horizon, Lp
 from wateropt.scenario import Case
@@ -112,7 +112,7 @@ class Result:
                 derived |= part.derive(values, horizon.case.book.tables[part.NAME], horizon.case.basin.curves)
         sizes = {"columns": len(lp.cost), "rows": len(lp.row_lower), "entries": len(lp.value)}
         facts = {"head_gap": path.gap(chosen.x), "sizes": sizes, "iterations": cost.iterations,
-                 "stage": horizon.stage, "residuals": {"primal": cost.residual[0], "dual": cost.residual[1]}}
+                 "stage": horizon.stage, "head": _head(horizon), "residuals": {"primal": cost.residual[0], "dual": cost.residual[1]}}
         return cls(horizon.case, cost.status, cost.objective, values, lines, derived, {**run, **facts})
 
     def ledger(self, book: str, *terms: str) -> Iterator[Line]:
@@ -138,6 +138,10 @@ class Result:
         from wateropt.report.dataset import dataset
 
         return dataset(self)
+
+
+def _head(horizon: Horizon) -> dict[str, Any]:
+    return {name: dict(horizon.stage.slots[name]) for name in SLOTS if name in horizon.stage.slots}
 
 
 def _read_values(horizon: Horizon, cost: Solution, chosen: Solution) -> Values:

@@ -304,7 +304,14 @@ class Stage:
             arriving[key] = waiting + share[key, 0] * volume(key)
         return arriving
 
-    # ---- closing -------------------------------------------------------------------------------------
+    # ---- building and closing -------------------------------------------------------------------------------------
+
+    def fill(self, parts: Iterable[Any]) -> None:
+        """Let every component and policy that has assets write its equations, and close the balances."""
+        for part in parts:
+            if len(self.book.tables[part.NAME]):
+                part.build(self, self.fields(part.NAME))
+        self.close()
 
     def close(self) -> None:
         """Close every balance: nodes, grids, accounts; and fill in the flows that were asked for."""

@@ -263,12 +263,13 @@ def _check_provenance(file: str, place: str, row: dict[str, str], problems: list
         problems.append(Problem(file, place, found))
 
 
-def read_series(folder: Path, table: Table, series: Series, problems: list[Problem]) -> RawSeries:
-    """Read `<table>_<series>.csv`: dated rows or a calendar profile for the ids of `table`."""
-    file = f"{table.name}_{series.name}.csv"
+def read_series(folder: Path, table: Table, series: Series, problems: list[Problem],
+                given: tuple[str, list[tuple[int, dict[str, str]]]] | None = None) -> RawSeries:
+    """Read `<table>_<series>.csv`, or the `given` file's rows: dated, or a calendar profile, for ids of `table`."""
+    file = given[0] if given else f"{table.name}_{series.name}.csv"
     if series.optional_file and not (folder / file).exists():
         return RawSeries(file, series.columns)
-    rows = read_rows(folder / file, problems)
+    rows = given[1] if given else read_rows(folder / file, problems)
     if not rows:
         return RawSeries(file, series.columns)
     monthly = "month" in rows[0][1]

@@ -1,58 +1,115 @@
-"""The result as an xarray dataset and a CF-convention NetCDF file."""
+"""The result as one described set of arrays: an xarray dataset, or a CF-convention NetCDF file.
+
+The file is written with h5netcdf itself: loading xarray and pandas takes as long as solving a year.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from wateropt.result import Result
 from wateropt.stage import Columns, Stage
 
-Array = tuple[tuple[str, ...], np.ndarray, dict[str, Any]]
+if TYPE_CHECKING:
+    import xarray as xr
+
+EPOCH = date(1900, 1, 1)
+
+
+@dataclass(frozen=True)
+class Described:
+    """An array with its dimensions and attributes."""
+
+    dims: tuple[str, ...]
+    values: Any
+    attributes: dict[str, Any]
+
+
+def describe(result: Result) -> tuple[dict[str, Described], dict[str, Described], dict[str, Any]]:
+    """Return coordinates, arrays and attributes of everything in a result."""
+    stage: Stage = result.run["stage"]
+    labels: dict[str, list[str]] = {}
+    arrays: dict[str, Described] = {}
+    for name, group in stage.groups.items():
+        if group.index:
+            arrays[name] = _array(result, name, group, labels)
+    for name, unit, by_id in _derived(result):
+        labels[f"{name}_id"] = list(by_id)
+        arrays[name] = Described((f"{name}_id", "time"), np.array(list(by_id.values())),
+                                 {"units": unit, "long_name": name.replace("_", " ")})
+    calendar = result.case.calendar
+    since = np.array([(day - EPOCH).days for day in calendar.starts], dtype="int64")
+    coordinates = {
+        "time": Described(("time",), since, {"units": f"days since {EPOCH}", "calendar": "proleptic_gregorian",
+                                             "long_name": "first day of the period"}),
+        "days": Described(("time",), calendar.days, {"units": "day", "long_name": "length of the period"}),
+        **{dim: Described((dim,), names, {}) for dim, names in labels.items()},
+    }
+    attributes = {"Conventions": "CF-1.10", "title": result.case.scenario.title, "source": "wateropt",
+                  "objective_musd": result.objective, "scenario": result.case.name}
+    return coordinates, arrays, attributes
 
 
 def dataset(result: Result) -> xr.Dataset:
     """Return every quantity of a result along time, with units, long names and coordinates."""
-    stage: Stage = result.run["stage"]
-    coordinates: dict[str, Any] = {
-        "time": np.array(result.case.calendar.starts, dtype="datetime64[ns]"),
-        "days": ("time", result.case.calendar.days, {"units": "day", "long_name": "length of the period"}),
-    }
-    arrays: dict[str, Array] = {}
-    for name, group in stage.groups.items():
-        if group.index:
-            arrays[name] = _array(result, name, group, coordinates)
-    for name, unit, by_id in _derived(result):
-        dims = (f"{name}_id", "time")
-        coordinates[dims[0]] = list(by_id)
-        arrays[name] = (dims, np.array(list(by_id.values())), {"units": unit, "long_name": name.replace("_", " ")})
-    attributes = {"Conventions": "CF-1.10", "title": result.case.scenario.title, "source": "wateropt",
-                  "objective_musd": result.objective, "scenario": result.case.name}
-    return xr.Dataset(arrays, coordinates, attributes)
+    import xarray as xr
+
+    coordinates, arrays, attributes = describe(result)
+    return xr.decode_cf(xr.Dataset({name: (a.dims, a.values, a.attributes) for name, a in arrays.items()},
+                                   {name: (c.dims, c.values, c.attributes) for name, c in coordinates.items()},
+                                   attributes), decode_timedelta=False)
 
 
-def _array(result: Result, name: str, group: Columns, coordinates: dict[str, Any]) -> Array:
+def write_netcdf(result: Result, path: Path) -> None:
+    """Write the result as a NetCDF-4 file."""
+    import h5netcdf
+
+    coordinates, arrays, attributes = describe(result)
+    with h5netcdf.File(path, "w", track_order=True) as file:
+        file.attrs.update({name: np.float64(v) if isinstance(v, float) else v for name, v in attributes.items()})
+        for name, coordinate in coordinates.items():
+            if coordinate.dims == (name,):
+                file.dimensions[name] = len(coordinate.values)
+        for name, item in {**coordinates, **arrays}.items():
+            values = item.values
+            data = np.array(values, dtype=object) if isinstance(values, list) else np.ascontiguousarray(values)
+            text = {"dtype": h5netcdf_text()} if isinstance(values, list) else {}
+            variable = file.create_variable(name, item.dims, data=data, **text)
+            variable.attrs.update(item.attributes)
+
+
+def h5netcdf_text() -> Any:
+    """Return the type of a text variable of variable length."""
+    import h5py
+
+    return h5py.string_dtype("utf-8")
+
+
+def _array(result: Result, name: str, group: Columns, labels: dict[str, list[str]]) -> Described:
     parts = list(zip(*(key if isinstance(key, tuple) else (key,) for key in group.index), strict=True))
-    levels = [list(dict.fromkeys(part)) for part in parts]
+    levels = [[str(v) for v in dict.fromkeys(part)] for part in parts]
     values = np.array([result.values.amounts[name, key] for key in group.index])
     attributes = {"units": group.unit, "long_name": name.replace("_", " "), "kind": group.kind}
     along = ("time",) if values.shape[1] == len(result.case.calendar) else ()
     values = values if along else values[:, 0]
     if np.prod([len(level) for level in levels]) != len(group.index):
         levels = [["/".join(map(str, key)) for key in group.index]]
-    dims = tuple(_dimension(level, name, k, coordinates) for k, level in enumerate(levels))
-    return (*dims, *along), values.reshape([*map(len, levels), *values.shape[1:]]), attributes
+    dims = tuple(_dimension(level, name, k, labels) for k, level in enumerate(levels))
+    return Described((*dims, *along), values.reshape([*map(len, levels), *values.shape[1:]]), attributes)
 
 
-def _dimension(level: list[Any], name: str, number: int, coordinates: dict[str, Any]) -> str:
-    """Return a dimension whose coordinate is `level`: one that is there already, or a new one."""
-    for dim, known in coordinates.items():
-        if dim not in ("time", "days") and known == level:
+def _dimension(level: list[str], name: str, number: int, labels: dict[str, list[str]]) -> str:
+    """Return the dimension whose labels are `level`: one that is there already, or a new one."""
+    for dim, known in labels.items():
+        if known == level:
             return dim
     new = f"{name}_id" if number == 0 else f"{name}_level{number}"
-    coordinates[new] = level
+    labels[new] = level
     return new
 
 

@@ -2,31 +2,51 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import platform
 import shutil
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from wateropt import __version__
 from wateropt.errors import OutputError
+from wateropt.report.dataset import write_netcdf
 from wateropt.report.tables import COLUMNS, TABLES
 from wateropt.result import Result
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 DIGITS = "%.10g"
+NOISE = 1e-11  # smaller values are rounding of the solver
 MARK = "summary.json"
 
 
 def table(result: Result, name: str) -> pd.DataFrame:
     """Return one of the tables of a run (see `report.tables.TABLES`) as a data frame."""
-    frame = pd.DataFrame(TABLES[name](result), columns=COLUMNS.get(name))
-    numbers = frame.select_dtypes("float").columns
-    frame[numbers] = frame[numbers].where(frame[numbers].abs() > 1e-11, 0.0)
-    return frame
+    import pandas as pd
+
+    return pd.DataFrame(TABLES[name](result), columns=COLUMNS.get(name))
+
+
+def _write_table(result: Result, name: str, path: Path) -> None:
+    rows = iter(TABLES[name](result))
+    first = next(rows, None)
+    header = list(first) if first else list(COLUMNS[name])
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        for row in [first, *rows] if first else []:
+            writer.writerow([_cell(value) for value in row.values()])
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, float):
+        return DIGITS % value if abs(value) > NOISE else "0"
+    return value if isinstance(value, str | int) else "/".join(str(part) for part in value)
 
 
 def summary(result: Result) -> dict[str, Any]:
@@ -86,6 +106,6 @@ def check_folder(folder: Path) -> None:
 
 def _fill(result: Result, folder: Path) -> None:
     for name in TABLES:
-        table(result, name).to_csv(folder / f"{name}.csv", index=False, float_format=DIGITS, lineterminator="\n")
-    result.to_xarray().to_netcdf(folder / "results.nc", engine="h5netcdf")
+        _write_table(result, name, folder / f"{name}.csv")
+    write_netcdf(result, folder / "results.nc")
     (folder / MARK).write_text(json.dumps(summary(result), indent=1) + "\n", encoding="utf-8")

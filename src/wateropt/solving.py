@@ -13,7 +13,7 @@ import numpy as np
 from wateropt.calendar import Floats
 from wateropt.diagnose import explain_infeasible
 from wateropt.errors import SolverError
-from wateropt.head import SHRINK, STEP, TOLERANCE, HeadPath
+from wateropt.head import SHRINK, SLOTS, STEP, TOLERANCE, HeadPath
 from wateropt.highs import INFEASIBLE, OPTIMAL, Highs, Solution, require_answer
 from wateropt.horizon import Horizon, Lp
 from wateropt.result import Result
@@ -21,7 +21,8 @@ from wateropt.scenario import Case
 
 MOST_ITERATIONS = 30
 EQUAL_COST = 1e-7  # relative cost that choosing among equal optima may give up
-HEAD_SLOTS = ("head_energy", "head_slope", "head_storage")
+PRICED = 1e-9  # MUSD per unit above which a column or row has a price
+SPILL_LAST = 1e-3  # weight of spill against changes of release: water goes through the bottom outlet first
 Hold = Mapping[tuple[str, str], Floats]  # (variable, id) -> value by period, NaN where free
 
 
@@ -76,9 +77,11 @@ class LiveCase:
 
     def relinearise(self, x: Floats) -> None:
         """Lay the head path along a solution and patch the loaded LP in place."""
+        if not self.path.storage:
+            return
         with self.clock.phase("patch"):
             self.path.follow(x)
-            self.highs.change_entries(*self.horizon.changed_entries(HEAD_SLOTS))
+            self.highs.change_entries(*self.horizon.changed_entries(SLOTS))
             self.highs.change_row_bounds(*self.horizon.row_limits_of("storage_energy"))
             self.highs.change_bounds(*self.path.limits())
 
@@ -100,7 +103,9 @@ class LiveCase:
     def choose(self, solution: Solution) -> Solution:
         """Return, among the schedules of equal cost, the one whose releases change least."""
         with self.clock.phase("choose"):
-            return choose_calmest(self.horizon, self.lp, self.highs, solution)
+            chosen = choose_calmest(self.horizon, self.highs, solution)
+            given_up = float(self.lp.cost @ chosen.x) - solution.objective if chosen.status == OPTIMAL else np.inf
+            return chosen if given_up <= EQUAL_COST * max(abs(solution.objective), 1.0) else solution
 
 
 def hold_values(horizon: Horizon, lp: Lp, hold: Hold) -> Lp:
@@ -113,24 +118,26 @@ def hold_values(horizon: Horizon, lp: Lp, hold: Hold) -> Lp:
     return replace(lp, lower=lower, upper=upper)
 
 
-def choose_calmest(horizon: Horizon, lp: Lp, highs: Highs, solution: Solution) -> Solution:
-    """Minimise Σ|change of release| / design flow within the cost already found."""
-    calm = np.zeros(len(lp.cost))
+def choose_calmest(horizon: Horizon, highs: Highs, solution: Solution) -> Solution:
+    """Minimise Σ|change of release| / design flow among the schedules of equal cost.
+
+    These are the face of the LP on which every column with a reduced cost and every row with a dual stays
+    where it is. The loaded LP is left on that face.
+    """
+    calm = np.zeros(horizon.columns)
     table = horizon.case.book.tables["powerhouse"]
     flows = {table.reservoir[p]: table.design_flow[p] for p in table}
     usual = max(flows.values(), default=1.0)
     for r in horizon.case.book.tables["reservoir"]:
         for name in ("release_rise", "release_fall"):
-            calm[horizon.columns_of(name, r)] = 1.0 / flows.get(r, usual)
-        calm[horizon.columns_of("spill", r)] = 1e-3 / usual
-    accounts = np.flatnonzero(lp.cost)
-    most = solution.objective + EQUAL_COST * max(abs(solution.objective), 1.0)
-    highs.limit_cost(accounts, lp.cost[accounts], most)
+            calm[horizon.columns_of(name, r)] = 1.0 / max(flows.get(r, usual), 1.0)
+        calm[horizon.columns_of("spill", r)] = SPILL_LAST / max(usual, 1.0)
+    priced = np.flatnonzero(np.abs(solution.reduced) > PRICED)
+    highs.change_bounds(priced, solution.x[priced], solution.x[priced])
+    tight = np.flatnonzero(np.abs(solution.row_dual) > PRICED)
+    highs.change_row_bounds(tight, solution.row[tight], solution.row[tight])
     highs.change_costs(calm)
-    chosen = highs.solve()
-    highs.unlimit_cost()
-    highs.change_costs(lp.cost)
-    return chosen
+    return highs.solve()
 
 
 def solve(case: Case, *, fixed_head: bool = False, hold: Hold | None = None, choose: bool = True,
@@ -165,8 +172,6 @@ def solve(case: Case, *, fixed_head: bool = False, hold: Hold | None = None, cho
         solution, gap, count = live.solve_head()
     tell(f"optimal after {count} solves, head gap {gap:.3%}")
     chosen = live.choose(solution) if choose else solution
-    if chosen.status != OPTIMAL:  # the cost limit is tighter than the solver's tolerance: keep the first schedule
-        chosen = solution
     return Result.collect(live.horizon, live.lp, solution, chosen, live.path, {
         "solves": count, "fixed_head": fixed_head, "held": sorted(f"{n}:{k}" for n, k in (hold or {})),
         "phases": live.clock.phases,

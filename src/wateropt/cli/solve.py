@@ -1,0 +1,43 @@
+"""wateropt solve"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("scenarios", nargs=-1, metavar="[SCENARIO]...")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True,
+              help="Folder that gets a folder per scenario.")
+@click.option("--fixed-head", is_flag=True, help="Keep the head of a straight storage path: one LP, less exact energy.")
+@click.option("--hold", metavar="FILE|observed", help="Fix the releases of a CSV (reservoir, start, days, release_m3s), "
+              "or the shipped observations, and cost them.")
+def solve(scenarios: tuple[str, ...], out: Path, fixed_head: bool, hold: str | None) -> None:
+    """Solve scenarios and write their schedules (all shipped scenarios if none is named).
+
+    SCENARIO is a shipped name (see `wateropt list`) or a scenario file.
+    """
+    import time
+
+    from wateropt.cli.progress import Progress, show_summary
+    from wateropt.hold import held
+    from wateropt.report.files import check_folder, summary, write_result
+    from wateropt.scenario import load_case, shipped_scenarios
+    from wateropt.solving import solve as optimize
+
+    names = scenarios or tuple(shipped_scenarios())
+    cases = [load_case(name) for name in names]
+    for case in cases:
+        check_folder(out / case.name)
+    done = []
+    with Progress(len(cases)) as progress:
+        for case in cases:
+            begin = time.perf_counter()
+            tell = progress.start(case.name)
+            result = optimize(case, fixed_head=fixed_head, hold=held(case, hold) if hold else None, tell=tell)
+            write_result(result, out / case.name)
+            progress.finish(case.name, time.perf_counter() - begin)
+            done.append((summary(result), result))
+    show_summary(done, out)
