@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -79,7 +80,7 @@ class Calendar:
     def days(self) -> Floats:
         """Length of each period [day], shape (period,)."""
         edges = [*self.starts, self.end]
-        return np.array([(b - a).days for a, b in zip(edges, edges[1:], strict=False)], dtype=float)
+        return np.array([(b - a).days for a, b in pairwise(edges)], dtype=float)
 
     @cached_property
     def months(self) -> npt.NDArray[np.int64]:
@@ -123,7 +124,8 @@ def overlap(begin: Floats, end: Floats, edges: Floats) -> Floats:
     """Return by how many days each interval [begin, end) overlaps each period, shape (interval, period)."""
     low = np.maximum(begin[:, None], edges[None, :-1])
     high = np.minimum(end[:, None], edges[None, 1:])
-    return np.maximum(high - low, 0.0)
+    days: Floats = np.maximum(high - low, 0.0)
+    return days
 
 
 def travel_shares(calendar: Calendar, travel_days: Floats) -> Floats:
@@ -171,8 +173,10 @@ def water_in_transit(calendar: Calendar, daily_flow: Sequence[float], travel_day
     [1000.0, 200.0]
     """
     span = int(np.ceil(travel_days))
-    flow = np.concatenate([np.full(max(span - len(daily_flow), 0), daily_flow[0]), daily_flow])[-span:] if span else []
     edges = calendar.extended(int(span // 8) + 2).edges()
+    if not span:
+        return np.zeros(len(edges) - 1)
+    flow = np.concatenate([np.full(max(span - len(daily_flow), 0), daily_flow[0]), daily_flow])[-span:]
     begin = np.arange(-span, 0, dtype=float) + travel_days
-    arrives = overlap(np.maximum(begin, 0.0), begin + 1.0, edges)
-    return np.asarray(flow, dtype=float) @ arrives if span else np.zeros(len(edges) - 1)
+    arrived: Floats = flow @ overlap(np.maximum(begin, 0.0), begin + 1.0, edges)
+    return arrived

@@ -79,9 +79,11 @@ def _water(case: Case) -> tuple[Floats, Floats]:
     kappa = case.calendar.days * HM3_PER_M3S_DAY
     gains = list(case.book.series["gain"].get("flow", {}).values())
     zero = np.zeros(len(kappa))
-    gives = sum(case.book.series["inflow"].get("flow", {}).values(), zero) + sum((np.maximum(g, 0) for g in gains), zero)
+    gives = sum(case.book.series["inflow"].get("flow", {}).values(), zero)
+    gives = gives + sum((np.maximum(g, 0) for g in gains), zero)
     asks = sum(case.book.series["demand"].get("requirement", {}).values(), zero)
-    asks = asks + sum((np.maximum(-g, 0) for g in gains), zero) + sum(case.book.series["sea"].get("target", {}).values(), zero)
+    claims = sum((np.maximum(-g, 0) for g in gains), zero)
+    asks = asks + claims + sum(case.book.series["sea"].get("target", {}).values(), zero)
     return kappa * gives, kappa * asks
 
 

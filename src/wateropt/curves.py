@@ -52,10 +52,12 @@ class LevelCurve:
         d = np.diff(self.level) / h
         w1, w2 = 2 * h[1:] + h[:-1], h[1:] + 2 * h[:-1]
         inner = (w1 + w2) / (w1 / d[:-1] + w2 / d[1:])
-        return np.concatenate([[d[0]], inner, [d[-1]]])
+        tangents: Floats = np.concatenate([[d[0]], inner, [d[-1]]])
+        return tangents
 
     def _beyond(self, storage: Floats) -> Floats:
         return np.asarray(storage - np.clip(storage, self.storage[0], self.storage[-1]))
 
     def _end_slope(self, storage: Floats, m: Floats) -> Floats:
-        return np.where(np.asarray(storage) > self.storage[-1], m[-1], m[0])
+        slope: Floats = np.where(np.asarray(storage) > self.storage[-1], m[-1], m[0])
+        return slope

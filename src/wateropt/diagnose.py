@@ -2,62 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from wateropt.calendar import Floats
 from wateropt.errors import InfeasibleError
 from wateropt.highs import OPTIMAL, Highs
 from wateropt.horizon import Horizon, Lp
+from wateropt.units import HM3_PER_M3S_DAY
 
 MISSED = {"season_missed": "season_volume", "storage_missed": "storage_target"}
 SMALL = 1e-6  # hm³
+HINT = "  hint: lower the requirement or correct the datum behind it; a clause with a penalty is soft"
 
 
 @dataclass(frozen=True)
 class Wish:
-    """A hard requirement that may be relaxed: its words, its LP column, and its least value (None: a clause's slack)."""
+    """A hard requirement that may give way.
+
+    Attributes:
+        words: what it is.
+        column: its LP column.
+        limit: its least (sign 1) or greatest (sign -1) value; of a clause, None: the column is what it misses.
+        volume: hm³ per unit of the column.
+    """
 
     words: str
     column: int
-    least: float | None
-    volume: float = 1.0  # hm³ per unit of the column
+    limit: float | None
+    sign: int = 1
+    volume: float = 1.0
 
 
 def explain_infeasible(horizon: Horizon, lp: Lp) -> InfeasibleError:
     """Return the error that names the hard requirements that clash, and by how much.
 
-    First only the clauses give way, then also closing storages, then also minimum releases.
+    First only the clauses give way; then closing storages, releases, and the limits of storage, one after the other.
     """
-    for wishes in (list(_clauses(horizon, lp)), [*_clauses(horizon, lp), *_closings(horizon, lp)],
-                   [*_clauses(horizon, lp), *_closings(horizon, lp), *_releases(horizon, lp)]):
+    wishes: list[Wish] = []
+    givers: tuple[Callable[[Horizon, Lp], Iterator[Wish]], ...] = (_clauses, _closings, _releases, _storages)
+    for give_way in givers:
+        wishes += give_way(horizon, lp)
         missed = _least_misses(lp, wishes)
         if missed is not None:
             lines = [f"  {wish.words}: {amount:,.1f} hm³ are missing" for wish, amount in missed]
-            return InfeasibleError("\n".join(["no schedule satisfies every hard requirement; the least that must give "
-                                              "way:", *lines, "  hint: lower the quantity, or give the clause a penalty"]))
-    return InfeasibleError("no schedule satisfies every hard requirement, even without clauses, closing storages and "
-                           "minimum releases; check capacities and held values")
+            head = "no schedule satisfies every hard requirement; the least that must give way:"
+            return InfeasibleError("\n".join([head, *lines, HINT]))
+    return InfeasibleError("no schedule satisfies every hard requirement, even without clauses, closing storages, "
+                           "minimum releases and limits of storage; check capacities and held values")
 
 
 def _least_misses(lp: Lp, wishes: list[Wish]) -> list[tuple[Wish, float]] | None:
     lower, upper = lp.lower.copy(), lp.upper.copy()
     cost = np.zeros(len(lp.cost))
     for wish in wishes:
-        if wish.least is None:
+        if wish.limit is None:
             upper[wish.column], cost[wish.column] = np.inf, 1.0
+        elif wish.sign > 0:
+            lower[wish.column] = -np.inf
         else:
-            lower[wish.column] = 0.0
+            upper[wish.column] = np.inf
     highs = Highs(replace(lp, cost=cost, lower=lower, upper=upper))
-    slack = [wish.column if wish.least is None else highs.add_slack(wish.column, wish.least, wish.volume)
+    slack = [wish.column if wish.limit is None else highs.add_slack(wish.column, wish.limit, wish.sign, wish.volume)
              for wish in wishes]
     solution = highs.solve()
     if solution.status != OPTIMAL:
         return None
-    amounts = [solution.x[column] * wish.volume for column, wish in zip(slack, wishes, strict=True)]
-    return [(wish, float(amount)) for wish, amount in zip(wishes, amounts, strict=True) if amount > SMALL]
+    amounts = [float(solution.x[column] * wish.volume) for column, wish in zip(slack, wishes, strict=True)]
+    return [(wish, amount) for wish, amount in zip(wishes, amounts, strict=True) if amount > SMALL]
 
 
 def _clauses(horizon: Horizon, lp: Lp) -> Iterator[Wish]:
@@ -77,10 +90,20 @@ def _closings(horizon: Horizon, lp: Lp) -> Iterator[Wish]:
 
 
 def _releases(horizon: Horizon, lp: Lp) -> Iterator[Wish]:
-    volume: Floats = np.asarray(horizon.stage.slots["hm3_per_m3s"][""])
-    days = horizon.case.calendar.starts
+    calendar = horizon.case.calendar
     for r in horizon.case.book.tables["reservoir"]:
         for t, column in enumerate(horizon.columns_of("release", r)):
             if lp.lower[column] > 0:
-                yield Wish(f"minimum release of `{r}` in the period from {days[t]}", int(column),
-                           float(lp.lower[column]), float(volume[t]))
+                kind = "held" if lp.lower[column] == lp.upper[column] else "minimum"
+                yield Wish(f"{kind} release of `{r}` in the period from {calendar.starts[t]}", int(column),
+                           float(lp.lower[column]), volume=float(calendar.days[t]) * HM3_PER_M3S_DAY)
+
+
+def _storages(horizon: Horizon, lp: Lp) -> Iterator[Wish]:
+    days = horizon.case.calendar.starts
+    for r in horizon.case.book.tables["reservoir"]:
+        for t, column in enumerate(horizon.columns_of("storage", r)[:-1]):
+            for limit, sign, words in ((lp.lower[column], 1, "minimum"), (lp.upper[column], -1, "full")):
+                if np.isfinite(limit):
+                    what = f"{words} storage of `{r}` in the period from {days[t]}"
+                    yield Wish(what, int(column), float(limit), sign)

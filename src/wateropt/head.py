@@ -61,7 +61,8 @@ def head_slots(case: Case, paths: Paths, volume: Mapping[Key, Floats]) -> dict[s
         volume: turbined volume v0 by plant and block [hm³]; where absent, zero: the head does not respond.
     """
     table = case.book.tables["powerhouse"]
-    rise = {p: energy_per_hm3(case.basin.curves[table.reservoir[p]].slope(paths[p]), table.efficiency[p]) for p in paths}
+    slope = {p: case.basin.curves[table.reservoir[p]].slope(paths[p]) for p in paths}
+    rise = {p: energy_per_hm3(slope[p], table.efficiency[p]) for p in paths}
     zero = np.zeros(len(case.calendar))
     return {
         "head_energy": {p: energy_at(case, p, paths[p]) for p in paths},
@@ -117,8 +118,8 @@ class HeadPath:
             return np.array([], dtype=np.int64), np.array([]), np.array([])
         columns = np.concatenate([self.horizon.columns_of("mean_storage", p) for p in self.storage])
         middle = np.concatenate(list(self.storage.values()))
-        width = np.concatenate([np.full(len(path), self.step * full[self._lake[p]]) for p, path in self.storage.items()])
-        return columns, middle - width, middle + width
+        wide = np.repeat([self.step * full[self._lake[p]] for p in self.storage], self.horizon.periods)
+        return columns, middle - wide, middle + wide
 
     def binds(self, x: Floats) -> bool:
         """Tell whether a step limit binds."""

@@ -62,8 +62,11 @@ class Highs:
         self.columns = len(lp.cost)
 
     def solve(self) -> Solution:
-        """Solve from the present basis."""
+        """Solve from the present basis; if that fails for numerical reasons, once more from scratch."""
         self._highs.run()
+        if self._highs.getModelStatus() in (highspy.HighsModelStatus.kUnknown, highspy.HighsModelStatus.kSolveError):
+            self._highs.clearSolver()
+            self._highs.run()
         status = self._highs.getModelStatus()
         words = {highspy.HighsModelStatus.kOptimal: OPTIMAL, highspy.HighsModelStatus.kInfeasible: INFEASIBLE,
                  highspy.HighsModelStatus.kUnboundedOrInfeasible: INFEASIBLE}
@@ -93,16 +96,13 @@ class Highs:
         for row, low, high in zip(rows.tolist(), lower.tolist(), upper.tolist(), strict=True):
             self._highs.changeRowBounds(row, low, high)
 
-    def add_slack(self, column: int, least: float, price: float) -> int:
-        """Let a column miss a least value at a price; return the column of what is missed."""
-        missed = self._highs.getNumCol()
+    def add_slack(self, column: int, limit: float, sign: int, price: float) -> int:
+        """Let a column miss a least (sign 1) or greatest (-1) value at a price; return the column of what is missed."""
+        missed = int(self._highs.getNumCol())
         self._highs.addCol(price, 0.0, highspy.kHighsInf, 0, np.array([], dtype=np.int32), np.array([]))
-        self._highs.addRow(least, highspy.kHighsInf, 2, np.array([column, missed], dtype=np.int32), np.ones(2))
+        ends = np.array([column, missed], dtype=np.int32)
+        self._highs.addRow(sign * limit, highspy.kHighsInf, 2, ends, np.array([float(sign), 1.0]))
         return missed
-
-    def forget(self) -> None:
-        """Drop the basis: the next solve starts cold, with presolve."""
-        self._highs.clearSolver()
 
     def write(self, path: Path) -> None:
         """Write the model; the format follows the file's ending (.mps or .lp).

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from wateropt.calendar import Floats
+from wateropt.ends import hydrology_shift
 from wateropt.errors import DataError, Problem
-from wateropt.scenario import Case, Start
+from wateropt.scenario import Case
 from wateropt.tables import Column, RawSeries, Series, Table, along_calendar, read_rows, read_series
 
 OBSERVED = {"release": ("reservoir", "release"), "canal_flow": ("canal", "flow")}
@@ -29,13 +30,13 @@ def held(case: Case, source: str) -> dict[tuple[str, str], Floats]:
 
 
 def _observed(case: Case) -> dict[tuple[str, str], Floats]:
-    shift = Start(case.calendar, case.scenario, case.basin, [], "").shift
-    hold = {}
+    shift = hydrology_shift(case.scenario.start, case.scenario.hydrology)
+    hold: dict[tuple[str, str], Floats] = {}
     for variable, (part, column) in OBSERVED.items():
         raw = case.basin.series[part]["observed"]
         number = [c.name for c in raw.columns].index(column)
         for key in raw.rows:
-            hold[variable, key] = along_calendar(raw, key, number, case.calendar, shift)
+            hold[variable, str(key)] = along_calendar(raw, key, number, case.calendar, shift)
     _require(hold, case, "observed")
     return {key: values for key, values in hold.items() if not np.isnan(values).all()}
 
@@ -52,7 +53,7 @@ def _from_file(case: Case, path: Path) -> dict[tuple[str, str], Floats]:
     raw = _as_series(path, rows, case.book.tables["reservoir"], problems)
     if problems:
         raise DataError(f"hold file {path.name}", problems)
-    hold = {("release", key): along_calendar(raw, key, 0, case.calendar) for key in raw.rows if isinstance(key, str)}
+    hold = {("release", str(key)): along_calendar(raw, key, 0, case.calendar) for key in raw.rows}
     _require(hold, case, path.name)
     return hold
 

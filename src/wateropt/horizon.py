@@ -91,7 +91,8 @@ class Horizon:
         self.row_index = {key: k for k, key in enumerate(self.row_keys)}
         self._mask()
         self._place_columns()
-        self.row_position = np.where(self._row_exists, np.cumsum(self._row_exists).reshape(self._row_exists.shape) - 1, -1)
+        numbered = np.cumsum(self._row_exists).reshape(self._row_exists.shape) - 1
+        self.row_position = np.where(self._row_exists, numbered, -1)
         self.ledger = self._read([term.expression for term in self.stage.terms])
 
     # ---- columns ---------------------------------------------------------------------------------
@@ -257,7 +258,7 @@ class Horizon:
         position = self.position[:, self.ledger.column]
         amount = self.ledger.coefficients(slots, self.periods) * np.where(position >= 0, x[position], 0.0)
         out = self.ledger.offsets(slots, self.periods)
-        np.add.at(out, (slice(None), self.ledger.row), amount)
+        np.add.at(out.T, self.ledger.row, amount.T)
         return out
 
 

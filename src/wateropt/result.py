@@ -81,7 +81,7 @@ class Result:
 
     Attributes:
         case: what was solved.
-        status: "optimal".
+        status: "optimal", or why the solver stopped early.
         objective: joint cost [MUSD of the basin's price year].
         values: schedule and duals. Duals are those of the cost LP at its head; the schedule is the one
             chosen among those of equal cost.
@@ -100,7 +100,7 @@ class Result:
 
     @classmethod
     def collect(cls, horizon: Horizon, lp: Lp, cost: Solution, chosen: Solution, path: HeadPath,
-                run: Mapping[str, Any]) -> Result:
+                status: str, run: Mapping[str, Any]) -> Result:
         """Read a solution back from LP columns to names."""
         values = _read_values(horizon, cost, chosen)
         amounts = horizon.evaluate_ledger(chosen.x)
@@ -111,9 +111,10 @@ class Result:
             if hasattr(part, "derive"):
                 derived |= part.derive(values, horizon.case.book.tables[part.NAME], horizon.case.basin.curves)
         sizes = {"columns": len(lp.cost), "rows": len(lp.row_lower), "entries": len(lp.value)}
+        residuals = {"primal": cost.residual[0], "dual": cost.residual[1]}
         facts = {"head_gap": path.gap(chosen.x), "sizes": sizes, "iterations": cost.iterations,
-                 "stage": horizon.stage, "head": _head(horizon), "residuals": {"primal": cost.residual[0], "dual": cost.residual[1]}}
-        return cls(horizon.case, cost.status, cost.objective, values, lines, derived, {**run, **facts})
+                 "stage": horizon.stage, "head": _head(horizon), "residuals": residuals}
+        return cls(horizon.case, status, cost.objective, values, lines, derived, {**run, **facts})
 
     def ledger(self, book: str, *terms: str) -> Iterator[Line]:
         """Yield the lines of a book, all or those of some terms."""

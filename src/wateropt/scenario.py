@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,12 +18,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from wateropt.basin import Basin, find_basin, load_basin, read_yaml
 from wateropt.calendar import Calendar, Floats
 from wateropt.components import COMPONENTS
+from wateropt.ends import Ends, hydrology_shift
 from wateropt.errors import DataError, Problem, UsageError, nearest
 from wateropt.policies import POLICIES
 from wateropt.shipped import shipped
 from wateropt.stage import Book
-from wateropt.tables import RawSeries, Table, along_calendar, daily, missing_periods
-from wateropt.units import HM3_PER_M3S_DAY, UNITS
+from wateropt.tables import RawSeries, Table, along_calendar, missing_periods
+from wateropt.units import UNITS
 
 
 class Strict(BaseModel):
@@ -203,11 +204,12 @@ def build_case(name: str, scenario: Scenario, basin: Basin) -> Case:
         raise DataError(f"scenario {name}", [Problem(file, "start, end", f"{error}; use the first and last day of "
                                                      "periods, e.g. 2022-10-01 and 2023-09-30")]) from None
     tables = {**basin.tables, **_policy_tables(file, scenario.policies, basin.tables, problems)}
-    start = Start(calendar, scenario, basin, problems, file)
-    series = {part.NAME: _along(part, tables[part.NAME], basin, calendar, start.shift, problems) for part in COMPONENTS}
+    shift = hydrology_shift(scenario.start, scenario.hydrology)
+    ends = Ends(calendar, basin, scenario.opening, dict(scenario.closing), shift, file, problems)
+    series = {part.NAME: _along(part, tables[part.NAME], basin, calendar, shift, problems) for part in COMPONENTS}
     for number, change in enumerate(scenario.changes):
         _apply(change, f"changes.{number}", file, tables, series, calendar, problems)
-    opening, closing = _states(tables, start) if not problems else ({}, {})
+    opening, closing = _states(tables, ends) if not problems else ({}, {})
     if not problems:
         problems += _check_openings(tables, opening, closing, file)
         problems += _check_prices(tables, series)
@@ -237,7 +239,8 @@ def _policy_table(part: Any, rows: Mapping[str, Mapping[str, Any]], file: str, t
     values: dict[str, dict[str, Any]] = {column.name: {} for column in part.COLUMNS}
     for clause in sorted(rows):
         row = rows[clause]
-        problems += [Problem(file, clause, f"unknown key `{k}`; {nearest(k, headers)}") for k in row if k not in headers]
+        unknown = [key for key in row if key not in headers]
+        problems += [Problem(file, clause, f"unknown key `{key}`; {nearest(key, headers)}") for key in unknown]
         for column in part.COLUMNS:
             try:
                 values[column.name][clause] = column.read(str(row.get(column.header, "")))
@@ -276,7 +279,7 @@ def _apply(change: Change, place: str, file: str, tables: dict[str, Table],
         problems.append(Problem(file, place, f"no table `{change.table}`; {nearest(change.table, tables)}"))
         return
     columns = series.get(component, {}) if change.table != component else tables[component].columns
-    part = next(p for p in (*COMPONENTS, *POLICIES) if p.NAME == component) if component != "node" else None
+    part = next(p for p in (*COMPONENTS, *POLICIES) if component == p.NAME) if component != "node" else None
     known = {c.header: c.name for c in (*part.COLUMNS, *(c for s in part.SERIES for c in s.columns))} if part else {}
     column = known.get(change.column, change.column)
     if column not in columns:
@@ -318,95 +321,12 @@ def _changed(value: Any, change: Change, inside: Any) -> Any:
     return np.where(inside, new, value) if isinstance(value, np.ndarray) else new
 
 
-# ---- states at the ends -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Start:
-    """What a component may ask about the two ends of the horizon."""
-
-    calendar: Calendar
-    scenario: Scenario
-    basin: Basin
-    problems: list[Problem]
-    file: str
-
-    @property
-    def shift(self) -> int:
-        """Days from the dates of the series to those of the scenario."""
-        year = self.scenario.hydrology
-        if year is None:
-            return 0
-        first = self.scenario.start
-        source = first.replace(year=year - (first.month >= 10))
-        return first.toordinal() - source.toordinal()
-
-    def _daily(self, part: str, series: str, column: str, key: str, first: int, last: int) -> Floats:
-        raw = self.basin.series[part][series]
-        number = [c.name for c in raw.columns].index(column)
-        values = daily(raw, key, number, first, last, self.shift)
-        return np.asarray([math.nan if v is None else v for v in values], dtype=float)
-
-    def value(self, state: str, key: str, series: str, column: str, last: bool = False) -> float:
-        """Return an opening value: the scenario's own, or the one observed on the day before the start."""
-        given = self.scenario.opening.get(state, {})
-        if key in given:
-            return given[key]
-        day = self.calendar.starts[0].toordinal() - 1
-        part = "reservoir"
-        found = float(self._daily(part, series, column, key, day, day + 1)[0])
-        if math.isnan(found):
-            when = self.calendar.starts[0] - timedelta(days=1)
-            self.problems.append(Problem(self.file, f"opening.{state}.{key}", f"none observed on {when}; give a value"))
-        return found
-
-    def closing(self, state: str, key: str, series: str, column: str, opening: float) -> float | None:
-        """Return the least closing value: the scenario's own number, the observed one, or the opening one."""
-        rule = self.scenario.closing.get(state, "observed")
-        if isinstance(rule, dict):
-            return rule.get(key, opening)
-        if rule == "observed":
-            day = self.calendar.end.toordinal() - 1
-            found = float(self._daily("reservoir", series, column, key, day, day + 1)[0])
-            if not math.isnan(found):
-                return found
-            self.problems.append(Problem(self.file, f"closing.{state}.{key}", "none observed on the last day; "
-                                         f"give `closing: {{{state}: opening}}` or a number"))
-        return opening if rule == "opening" else None
-
-    def daily_before(self, key: str, series: str, column: str, days: float) -> list[float]:
-        """Return the daily flow of the days before the start; where nothing is known, the first one known."""
-        part = "reach" if series == "observed" else "demand"
-        first = self.calendar.starts[0].toordinal()
-        span = max(int(math.ceil(days)), 1)
-        values = self._daily(part, series, column, key, first - span, self.calendar.end.toordinal())
-        known = values[~np.isnan(values)]
-        if not len(known):
-            file = self.basin.series[part][series].file
-            self.problems.append(Problem(file, key, f"no flow known before {self.calendar.starts[0]}; add rows"))
-            return [0.0]
-        return [float(v) for v in np.where(np.isnan(values[:span]), known[0], values[:span])]
-
-    def closing_transit(self, key: str, series: str, column: str, days: float, before: list[float]) -> float | None:
-        """Return the least volume in transit at the end [hm³]: as observed, or as at the start."""
-        rule = self.scenario.closing.get("transit", "observed")
-        if rule == "free":
-            return None
-        last = self.calendar.end.toordinal()
-        span = max(int(math.ceil(days)), 1)
-        flow = self._daily("reach", series, column, key, last - span, last)
-        if rule != "observed" or np.isnan(flow).any():
-            flow = np.full(span, float(np.mean(before)))
-        weights = np.clip(days + 1 - np.arange(span, 0, -1), 0.0, 1.0)
-        return float(weights @ flow) * HM3_PER_M3S_DAY
-
-
-def _states(tables: Mapping[str, Table], start: Start) -> tuple[dict[str, Any], dict[str, Any]]:
+def _states(tables: Mapping[str, Table], ends: Ends) -> tuple[dict[str, Any], dict[str, Any]]:
     opening: dict[str, Any] = {}
     closing: dict[str, Any] = {}
     for part in (*COMPONENTS, *POLICIES):
         if hasattr(part, "openings"):
-            first, last = part.openings(start, tables[part.NAME])
+            first, last = part.openings(ends, tables[part.NAME])
             opening |= first
             closing |= last
     return opening, closing
@@ -419,8 +339,8 @@ def _check_openings(tables: Mapping[str, Table], opening: Mapping[str, Any], clo
         low, full = reservoirs.minimum_storage[r], reservoirs.full_storage[r]
         for when, value in (("opening", opening["storage"][r]), ("closing", closing["storage"][r])):
             if value is not None and not low <= value <= full:
-                problems.append(Problem(file, f"{when}.storage.{r}", f"{value:g} hm3 is outside {low:g} to {full:g} hm3 "
-                                        "of reservoir.csv; correct one of them"))
+                found = f"{value:g} hm3 is outside {low:g} to {full:g} hm3 of reservoir.csv; correct one of them"
+                problems.append(Problem(file, f"{when}.storage.{r}", found))
     return problems
 
 

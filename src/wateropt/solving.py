@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from collections.abc import Iterator
 
 import numpy as np
 
 from wateropt.calendar import Floats
 from wateropt.diagnose import explain_infeasible
-from wateropt.errors import SolverError
 from wateropt.head import SHRINK, SLOTS, STEP, TOLERANCE, HeadPath
 from wateropt.highs import INFEASIBLE, OPTIMAL, Highs, Solution, require_answer
-from wateropt.horizon import Horizon, Lp
+from wateropt.horizon import Horizon, Ints, Lp
 from wateropt.result import Result
 from wateropt.scenario import Case
 
 MOST_ITERATIONS = 30
+MOST_CHOICES = 10
 EQUAL_COST = 1e-7  # relative cost that choosing among equal optima may give up
 PRICED = 1e-9  # MUSD per unit above which a column or row has a price
 SPILL_LAST = 1e-3  # weight of spill against changes of release: water goes through the bottom outlet first
@@ -85,27 +84,62 @@ class LiveCase:
             self.highs.change_row_bounds(*self.horizon.row_limits_of("storage_energy"))
             self.highs.change_bounds(*self.path.limits())
 
-    def solve_head(self) -> tuple[Solution, float, int]:
-        """Solve until the LP's energy is the curve's; return solution, gap and number of LPs."""
+    def solve_head(self) -> tuple[Solution, bool]:
+        """Solve until the LP's energy is the curve's; return the solution and whether the head settled."""
         solution = self.solve_cost()
         gap, self.path.step = float("inf"), STEP
-        for number in range(1, MOST_ITERATIONS):
+        for _ in range(1, MOST_ITERATIONS):
             self.relinearise(solution.x)
             solution = self.solve_cost()
             new = self.path.gap(solution.x)
             if new <= TOLERANCE and not self.path.binds(solution.x):
-                return solution, new, number + 1
+                return solution, True
             if new > 0.5 * gap:
                 self.path.step *= SHRINK
             gap = new
-        raise SolverError(f"head did not settle in {MOST_ITERATIONS} solves: gap {gap:.2%}")
+        return solution, False
 
     def choose(self, solution: Solution) -> Solution:
         """Return, among the schedules of equal cost, the one whose releases change least."""
         with self.clock.phase("choose"):
-            chosen = choose_calmest(self.horizon, self.highs, solution)
-            given_up = float(self.lp.cost @ chosen.x) - solution.objective if chosen.status == OPTIMAL else np.inf
-            return chosen if given_up <= EQUAL_COST * max(abs(solution.objective), 1.0) else solution
+            columns, rows = choose_face(solution)
+            self.highs.change_bounds(columns, solution.x[columns], solution.x[columns])
+            self.highs.change_row_bounds(rows, solution.row[rows], solution.row[rows])
+            self.highs.change_costs(calmness(self.horizon))
+            chosen = self.highs.solve()
+            self.highs.change_costs(self.lp.cost)
+            self.highs.change_row_bounds(rows, self.lp.row_lower[rows], self.lp.row_upper[rows])
+            self.highs.change_bounds(columns, self.lp.lower[columns], self.lp.upper[columns])
+        given_up = float(self.lp.cost @ chosen.x) - solution.objective if chosen.status == OPTIMAL else np.inf
+        return chosen if given_up <= EQUAL_COST * max(abs(solution.objective), 1.0) else solution
+
+    def settle(self, solution: Solution, chosen: Solution) -> tuple[Solution, Solution, bool]:
+        """Follow a chosen schedule whose head left the path until its energy is the curve's too."""
+        for _ in range(MOST_CHOICES):
+            if self.path.gap(chosen.x) <= TOLERANCE:
+                return solution, chosen, True
+            self.relinearise(chosen.x)
+            solution = self.solve_cost()
+            chosen = self.choose(solution)
+        return solution, chosen, False
+
+
+def choose_face(solution: Solution) -> tuple[Ints, Ints]:
+    """Return the columns and rows that stay where they are in every schedule of equal cost: those with a price."""
+    return np.flatnonzero(np.abs(solution.reduced) > PRICED), np.flatnonzero(np.abs(solution.row_dual) > PRICED)
+
+
+def calmness(horizon: Horizon) -> Floats:
+    """Return the costs of Σ|change of release| / design flow, shape (column,)."""
+    calm = np.zeros(horizon.columns)
+    table = horizon.case.book.tables["powerhouse"]
+    flows = {table.reservoir[p]: max(table.design_flow[p], 1.0) for p in table}
+    usual = max(flows.values(), default=1.0)
+    for r in horizon.case.book.tables["reservoir"]:
+        for name in ("release_rise", "release_fall"):
+            calm[horizon.columns_of(name, r)] = 1.0 / flows.get(r, usual)
+        calm[horizon.columns_of("spill", r)] = SPILL_LAST / usual
+    return calm
 
 
 def hold_values(horizon: Horizon, lp: Lp, hold: Hold) -> Lp:
@@ -116,28 +150,6 @@ def hold_values(horizon: Horizon, lp: Lp, hold: Hold) -> Lp:
         given = ~np.isnan(values) & (columns >= 0)
         lower[columns[given]] = upper[columns[given]] = values[given]
     return replace(lp, lower=lower, upper=upper)
-
-
-def choose_calmest(horizon: Horizon, highs: Highs, solution: Solution) -> Solution:
-    """Minimise Σ|change of release| / design flow among the schedules of equal cost.
-
-    These are the face of the LP on which every column with a reduced cost and every row with a dual stays
-    where it is. The loaded LP is left on that face.
-    """
-    calm = np.zeros(horizon.columns)
-    table = horizon.case.book.tables["powerhouse"]
-    flows = {table.reservoir[p]: table.design_flow[p] for p in table}
-    usual = max(flows.values(), default=1.0)
-    for r in horizon.case.book.tables["reservoir"]:
-        for name in ("release_rise", "release_fall"):
-            calm[horizon.columns_of(name, r)] = 1.0 / max(flows.get(r, usual), 1.0)
-        calm[horizon.columns_of("spill", r)] = SPILL_LAST / max(usual, 1.0)
-    priced = np.flatnonzero(np.abs(solution.reduced) > PRICED)
-    highs.change_bounds(priced, solution.x[priced], solution.x[priced])
-    tight = np.flatnonzero(np.abs(solution.row_dual) > PRICED)
-    highs.change_row_bounds(tight, solution.row[tight], solution.row[tight])
-    highs.change_costs(calm)
-    return highs.solve()
 
 
 def solve(case: Case, *, fixed_head: bool = False, hold: Hold | None = None, choose: bool = True,
@@ -156,7 +168,7 @@ def solve(case: Case, *, fixed_head: bool = False, hold: Hold | None = None, cho
 
     Raises:
         InfeasibleError: no schedule satisfies the hard requirements.
-        SolverError: the solver stopped early, or the head did not settle.
+        SolverError: the solver stopped before it had a schedule.
 
     >>> import wateropt
     >>> result = wateropt.solve(wateropt.load("dry-2023-monthly"), fixed_head=True)
@@ -165,14 +177,14 @@ def solve(case: Case, *, fixed_head: bool = False, hold: Hold | None = None, cho
     """
     live = LiveCase(case, hold)
     tell(f"{len(live.lp.cost)} columns, {len(live.lp.row_lower)} rows")
-    if fixed_head:
-        solution, gap, count = live.solve_cost(), 0.0, 1
-        gap = live.path.gap(solution.x)
-    else:
-        solution, gap, count = live.solve_head()
-    tell(f"optimal after {count} solves, head gap {gap:.3%}")
+    solution, settled = (live.solve_cost(), True) if fixed_head else live.solve_head()
     chosen = live.choose(solution) if choose else solution
-    return Result.collect(live.horizon, live.lp, solution, chosen, live.path, {
-        "solves": count, "fixed_head": fixed_head, "held": sorted(f"{n}:{k}" for n, k in (hold or {})),
+    if choose and not fixed_head:
+        solution, chosen, calm = live.settle(solution, chosen)
+        settled = settled and calm
+    status = OPTIMAL if settled else f"head not settled: gap {live.path.gap(chosen.x):.2%}"
+    tell(f"{status} after {live.solves} solves")
+    return Result.collect(live.horizon, live.lp, solution, chosen, live.path, status, {
+        "solves": live.solves, "fixed_head": fixed_head, "held": sorted(f"{n}:{k}" for n, k in (hold or {})),
         "phases": live.clock.phases,
     })

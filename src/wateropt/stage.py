@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-from pyomo.core import Constraint, Expression, Param, Reference, Reals, Var
+from pyomo.core import Constraint, Expression, Param, Reals, Reference, Var
 from pyomo.core.expr.numvalue import native_numeric_types
 
 from wateropt.calendar import Calendar, Floats
@@ -284,6 +284,7 @@ class Stage:
 
         Args:
             name: of the state that holds what is under way, by the number of periods until it arrives.
+            over: ids.
             volume: what enters in this period [hm³].
             shares: of what enters in period t, the part that arrives in t + j, shape (period, delay + 1).
         """

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,8 @@ class Table:
 
     def __getattr__(self, name: str) -> Mapping[str, Any]:
         try:
-            return self.__dict__["columns"][name]
+            column: Mapping[str, Any] = self.__dict__["columns"][name]
+            return column
         except KeyError:
             raise AttributeError(f"table has no column `{name}`") from None
 
@@ -312,7 +314,8 @@ def _read_time(file: str, place: str, row: dict[str, str], monthly: bool,
         return start.toordinal(), days
     except ValueError:
         found = f"month is `{row.get('month')}`; 1 to 12 is needed" if monthly else (
-            f"period is `{row.get('start')}`, `{row.get('days')}` days; a date as 2023-04-11 and a whole number of days")
+            f"period is `{row.get('start')}`, `{row.get('days')}` days; "
+            "a date as 2023-04-11 and a whole number of days are needed")
         problems.append(Problem(file, place, found))
         return None
 
@@ -326,7 +329,7 @@ def _check_times(file: str, key: Key, rows: list[tuple[int, int, tuple[float, ..
             missing = sorted(set(range(1, 13)) - set(months)) or "one stands twice in"
             problems.append(Problem(file, name, f"months {missing} missing; each of the twelve is needed once"))
         return
-    for (first, days, _), (second, _, _) in zip(rows, rows[1:], strict=False):
+    for (first, days, _), (second, _, _) in pairwise(rows):
         if first + days > second:
             problems.append(Problem(file, name, f"the period from {date.fromordinal(first)} overlaps the next one; "
                                     "correct `days`"))
@@ -336,6 +339,11 @@ def daily(raw: RawSeries, key: Key, column: int, first: int, last: int, shift: i
     """Return the value of each day from ordinal `first` to before `last`; NaN where the file has none.
 
     Args:
+        raw: the series.
+        key: asset, or asset and further keys.
+        column: number of the value column.
+        first: first day, as a proleptic ordinal.
+        last: day after the last, as a proleptic ordinal.
         shift: days added to the file's dates (to use another year's hydrology).
     """
     values = np.full(last - first, math.nan)

@@ -6,6 +6,13 @@ million USD (MUSD) of the basin's price year.
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Number = TypeVar("Number", float, npt.NDArray[np.float64])
+
 SECONDS_PER_DAY = 86_400.0
 HM3_PER_M3S_DAY = SECONDS_PER_DAY / 1e6  # κ of one day: hm³ that 1 m³/s brings in a day
 HM3_PER_M3S_HOUR = 3_600.0 / 1e6
@@ -44,7 +51,7 @@ def suffix(unit: str) -> str:
     return UNITS[unit][0]
 
 
-def energy_per_hm3(head: float, efficiency: float) -> float:
+def energy_per_hm3(head: Number, efficiency: float) -> Number:
     """Return the energy that one hm³ gives falling through a turbine.
 
     Args:

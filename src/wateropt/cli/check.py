@@ -1,4 +1,4 @@
-"""wateropt check"""
+"""`wateropt check`: find every problem of basins and scenarios."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""wateropt compare"""
+"""`wateropt compare`: where two results differ."""
 
 from __future__ import annotations
 

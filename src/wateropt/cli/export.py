@@ -1,4 +1,4 @@
-"""wateropt export"""
+"""`wateropt export`: an LP for other solvers."""
 
 from __future__ import annotations
 

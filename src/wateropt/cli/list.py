@@ -1,4 +1,4 @@
-"""wateropt list"""
+"""`wateropt list`: the shipped scenarios."""
 
 from __future__ import annotations
 

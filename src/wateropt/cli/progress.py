@@ -13,6 +13,8 @@ from wateropt.result import Result
 
 HEADINGS = ("scenario", "status", "cost MUSD", "shortage hm3", "unserved GWh", "unmet claims hm3", "head gap", "folder")
 
+WORDS = ("scenario", "status", "folder")
+
 
 class Progress:
     """Lines on stderr: which scenario of how many, what it is doing, how long it took."""
@@ -44,8 +46,8 @@ def show_summary(done: list[tuple[dict[str, Any], Result]], out: Path) -> None:
     rows = [HEADINGS, *(_row(facts, result, out) for facts, result in done)]
     widths = [max(len(row[k]) for row in rows) for k in range(len(HEADINGS))]
     for row in rows:
-        cells = [cell.ljust(w) if k in (0, 1, 7) else cell.rjust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True))]
-        click.echo("  ".join(cells).rstrip())
+        cells = zip(row, widths, HEADINGS, strict=True)
+        click.echo("  ".join(c.ljust(w) if h in WORDS else c.rjust(w) for c, w, h in cells).rstrip())
 
 
 def _row(facts: dict[str, Any], result: Result, out: Path) -> tuple[str, ...]:

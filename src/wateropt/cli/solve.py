@@ -1,4 +1,4 @@
-"""wateropt solve"""
+"""`wateropt solve`: solve scenarios and write their schedules."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import click
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO]...")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("results"), show_default=True,
               help="Folder that gets a folder per scenario.")
-@click.option("--fixed-head", is_flag=True, help="Keep the head of a straight storage path: one LP, less exact energy.")
-@click.option("--hold", metavar="FILE|observed", help="Fix the releases of a CSV (reservoir, start, days, release_m3s), "
-              "or the shipped observations, and cost them.")
+@click.option("--fixed-head", is_flag=True, help="One LP, with the head of a straight storage path.")
+@click.option("--hold", metavar="FILE|observed", help="Fix the releases of a CSV (reservoir, start, days, "
+              "release_m3s), or the shipped observations, and cost them.")
 def solve(scenarios: tuple[str, ...], out: Path, fixed_head: bool, hold: str | None) -> None:
     """Solve scenarios and write their schedules (all shipped scenarios if none is named).
 
@@ -22,6 +22,7 @@ def solve(scenarios: tuple[str, ...], out: Path, fixed_head: bool, hold: str | N
     import time
 
     from wateropt.cli.progress import Progress, show_summary
+    from wateropt.errors import SolverError
     from wateropt.hold import held
     from wateropt.report.files import check_folder, summary, write_result
     from wateropt.scenario import load_case, shipped_scenarios
@@ -41,3 +42,5 @@ def solve(scenarios: tuple[str, ...], out: Path, fixed_head: bool, hold: str | N
             progress.finish(case.name, time.perf_counter() - begin)
             done.append((summary(result), result))
     show_summary(done, out)
+    if any(result.status != "optimal" for _, result in done):
+        raise SolverError("a schedule is written but not settled; see its `status` in summary.json")

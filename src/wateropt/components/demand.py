@@ -26,7 +26,7 @@ SERIES = (
 
 
 def return_flow_has_a_place(tables):
-    """Return flow needs a node to come back to."""
+    """Find return flows without a node to come back to."""
     sites = tables[NAME]
     for d in sites:
         if sites.return_share[d] > 0 and not sites.outfall[d]:
@@ -34,7 +34,7 @@ def return_flow_has_a_place(tables):
 
 
 def towns_come_before_fields(tables):
-    """Water for towns is valued above water for fields at the same node."""
+    """Find towns that are valued no higher than fields at the same node."""
     sites = tables[NAME]
     fields = {sites.node[d]: sites.value[d] for d in sites if sites.use[d] == "field"}
     for d in sites:
@@ -49,14 +49,15 @@ def _returning(table):
     return [d for d in table if table.return_share[d] > 0]
 
 
-def openings(start, sites):
+def openings(ends, sites):
     """Return the return flow under way at the start: that of deliveries in full before it [hm³]."""
-    opening = {}
+    opening = {}  # type: ignore[var-annotated]
+    asked = (NAME, "requirement", "requirement")
     for d in _returning(sites):
         days = sites.columns["return"][d]
-        before = start.daily_before(d, "requirement", "requirement", days)
-        under_way = water_in_transit(start.calendar, before, days) * HM3_PER_M3S_DAY * sites.return_share[d]
-        delay = travel_shares(start.calendar, np.full(len(start.calendar), days)).shape[1]
+        before = ends.flow_before(d, asked, days)
+        under_way = water_in_transit(ends.calendar, before, days) * HM3_PER_M3S_DAY * sites.return_share[d]
+        delay = travel_shares(ends.calendar, np.full(len(ends.calendar), days)).shape[1]
         opening |= {(d, j): under_way[j - 1] for j in range(1, delay)}
     return {"return_under_way": opening}, {}
 

@@ -12,7 +12,7 @@ NAME = "gain"
 COLUMNS = (
     Column("node", "text", "node where the gauge below stands", refers="node"),
     Column("country", "text", "country whose withdrawals a negative gain stands for", refers="country"),
-    Column("unmet_cost", "USD/m3", "price of a claim that is not met: at least the country's dearest shortage", low=0.0),
+    Column("unmet_cost", "USD/m3", "price of an unmet claim: at least the dearest shortage", low=0.0),
 )
 SERIES = (Series("flow", (Column("flow", "m3/s", "net gain; negative is a claim"),), "net gains from gauge balances"),)
 RULES = ()

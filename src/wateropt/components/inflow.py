@@ -21,11 +21,12 @@ SERIES = (
 
 
 def says_what_it_includes(tables):
-    """A series that is net of evaporation names its reservoir."""
+    """Find series that are net of evaporation and name no reservoir, and the other way round."""
     inflows = tables[NAME]
     for key in inflows:
         if (inflows.evaporation[key] == "included") != bool(inflows.reservoir[key]):
-            yield Problem("inflow.csv", inflows.places[key], "`reservoir` must be given exactly if evaporation is included")
+            yield Problem("inflow.csv", inflows.places[key],
+                          "`reservoir` must be given exactly if evaporation is included")
 
 
 RULES = (says_what_it_includes,)

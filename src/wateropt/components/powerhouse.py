@@ -8,7 +8,7 @@ import numpy as np
 
 from wateropt.errors import Problem
 from wateropt.tables import Column
-from wateropt.units import GRAVITY_ENERGY, GWH_PER_MWH
+from wateropt.units import GRAVITY_ENERGY
 
 NAME = "powerhouse"
 COLUMNS = (
@@ -30,7 +30,7 @@ SERIES = ()
 
 
 def head_is_known(tables):
-    """A storage plant has a tailwater level, a run-of-river plant a head."""
+    """Find storage plants without a tailwater level and run-of-river plants without a head."""
     plants = tables[NAME]
     for p in plants:
         needed = "tailwater" if plants.reservoir[p] else "head"
@@ -45,7 +45,7 @@ def build(stage, plants):
     """Add turbines and their energy by load block."""
     turbine = stage.variable("turbine", plants, "m^3/s", upper=plants.design_flow)
     by_block = [(p, b) for p in plants for b in stage.blocks]
-    flow = stage.variable("block_turbine", by_block, "m^3/s", upper=lambda p, b: plants.design_flow[p])
+    flow = stage.variable("block_turbine", by_block, "m^3/s", upper=lambda p, _: plants.design_flow[p])
     energy = stage.variable("energy", by_block, "GWh", upper=lambda p, b: plants.capacity[p] * stage.gwh_per_mw[b])
     river = plants.where(lambda p: not plants.reservoir[p])
     storage = plants.where(lambda p: bool(plants.reservoir[p]))
@@ -68,8 +68,8 @@ def _run_of_river(stage, plants, river, turbine, flow, energy):
     stage.constrain("river_energy", both, lambda p, b: energy[p, b] == per_m * plants.efficiency[p] * plants.head[p]
                     * stage.block_hm3[b] * flow[p, b], "GWh")
     # (P3) a load block gets its share of the day's water, but for what the pond shifts
-    pond = stage.variable("pond_shift", both, "hm^3", lower=lambda p, b: -plants.pondage[p] * stage.days,
-                          upper=lambda p, b: plants.pondage[p] * stage.days)
+    pond = stage.variable("pond_shift", both, "hm^3", lower=lambda p, _: -plants.pondage[p] * stage.days,
+                          upper=lambda p, _: plants.pondage[p] * stage.days)
     stage.constrain("block_flow", both, lambda p, b: stage.block_hm3[b] * flow[p, b]
                     == stage.block_hm3[b] * turbine[p] + pond[p, b], "hm^3")
 
@@ -108,8 +108,3 @@ def derive(values, table, curves):
         else:
             head[p] = np.full(values.periods, table.head[p])
     return {"head": head}
-
-
-def block_capacity(table, p, hours):
-    """Return the energy that a plant can give in so many hours [GWh]."""
-    return table.capacity[p] * hours * GWH_PER_MWH

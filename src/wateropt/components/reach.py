@@ -39,16 +39,17 @@ def _travel(table, reach, calendar):
     return np.broadcast_to(np.asarray(days, dtype=float), (len(calendar),))
 
 
-def openings(start, reaches):
+def openings(ends, reaches):
     """Return the water in transit at the start, and the least total in transit at the end [hm³]."""
-    opening, total = {}, {}
+    opening, total = {}, {}  # type: ignore[var-annotated]
+    entered = (NAME, "observed", "entered")
     for r in reaches:
-        travel = _travel(reaches, r, start.calendar)
-        before = start.daily_before(r, "observed", "entered", travel[0])
-        shares = travel_shares(start.calendar, travel)
-        under_way = water_in_transit(start.calendar, before, travel[0]) * HM3_PER_M3S_DAY
+        travel = _travel(reaches, r, ends.calendar)
+        before = ends.flow_before(r, entered, travel[0])
+        shares = travel_shares(ends.calendar, travel)
+        under_way = water_in_transit(ends.calendar, before, travel[0]) * HM3_PER_M3S_DAY
         opening |= {(r, j): under_way[j - 1] for j in range(1, shares.shape[1])}
-        total[r] = start.closing_transit(r, "observed", "entered", travel[-1], before)
+        total[r] = ends.transit_left(r, entered, travel[-1], before)
     return {"in_transit": opening}, {"transit_total": total}
 
 

@@ -32,7 +32,7 @@ SERIES = (
 
 
 def full_is_above_minimum(tables):
-    """Full storage lies above minimum storage."""
+    """Find reservoirs whose full storage lies below their minimum storage."""
     reservoirs = tables[NAME]
     for r in reservoirs:
         low, full = reservoirs.minimum_storage[r], reservoirs.full_storage[r]
@@ -42,7 +42,7 @@ def full_is_above_minimum(tables):
 
 
 def area_is_not_negative(tables):
-    """The linear area curve gives no negative area within the storage range."""
+    """Find linear area curves that give a negative area within the storage range."""
     reservoirs = tables[NAME]
     for r in reservoirs:
         area = reservoirs.area_at_zero[r] + reservoirs.area_slope[r] * reservoirs.minimum_storage[r]
@@ -51,14 +51,15 @@ def area_is_not_negative(tables):
                           f"lake area at minimum storage is {area:g} km2; raise area_at_zero_km2")
 
 
+OBSERVED_STORAGE = (NAME, "observed", "storage")
 RULES = (full_is_above_minimum, area_is_not_negative)
 
 
-def openings(start, reservoirs):
+def openings(ends, reservoirs):
     """Return storage and release before the first period, and the least storage after the last."""
-    storage = {r: start.value("storage", r, "observed", "storage", last=True) for r in reservoirs}
-    release = {r: start.value("release", r, "observed", "release") for r in reservoirs}
-    least = {r: start.closing("storage", r, "observed", "storage", storage[r]) for r in reservoirs}
+    storage = {r: ends.value("storage", r, OBSERVED_STORAGE) for r in reservoirs}
+    release = {r: ends.value("release", r, (NAME, "observed", "release")) for r in reservoirs}
+    least = {r: ends.least("storage", r, OBSERVED_STORAGE, storage[r]) for r in reservoirs}
     return {"storage": storage, "release": release}, {"storage": least}
 
 
@@ -75,8 +76,10 @@ def build(stage, reservoirs):
     stage.gain("storage_change", reservoirs, reservoirs.node, lambda r: storage.opening[r] - storage.closing[r])
     # (R2) evaporation = rate x area at mean storage
     per_mm = stage.number(HM3_PER_MM_KM2, "hm^3/(mm*km^2)")
-    stage.gain("evaporation", reservoirs, reservoirs.node, lambda r: -per_mm * stage.days * reservoirs.evaporation[r] * (
-        reservoirs.area_at_zero[r] + reservoirs.area_slope[r] * 0.5 * (storage.opening[r] + storage.closing[r])))
+    area = {r: reservoirs.area_at_zero[r] + reservoirs.area_slope[r] * 0.5 * (storage.opening[r] + storage.closing[r])
+            for r in reservoirs}
+    stage.gain("evaporation", reservoirs, reservoirs.node,
+               lambda r: -per_mm * stage.days * reservoirs.evaporation[r] * area[r])
 
     # (R3) release = turbine + bypass + spill: everything that is sent from the lake to its outlet
     passing = stage.passing("dam_passing", reservoirs, reservoirs.node, reservoirs.outlet)

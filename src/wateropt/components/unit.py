@@ -19,15 +19,15 @@ SERIES = (
 TERMS = {"thermal": "thermal", "hydro": "other_hydro"}
 
 
-def names_its_term(tables):
-    """Thermal output costs something."""
+def fuel_costs(tables):
+    """Find thermal units whose output costs nothing."""
     units = tables[NAME]
     for u in units:
         if units.kind[u] == "thermal" and units.cost[u] <= 0:
             yield Problem("unit.csv", units.places[u], "a thermal unit needs a fuel cost above zero")
 
 
-RULES = (names_its_term,)
+RULES = (fuel_costs,)
 
 
 def build(stage, units):

@@ -44,8 +44,8 @@ def coverage(calendar, first, last):
 _MONTH_DAYS = (31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
-def openings(start, clauses):
-    """A season's volume starts at zero: a horizon that begins inside a season scales the clause."""
+def openings(_, clauses):
+    """Start a season's volume at zero: a horizon that begins inside a season scales the clause."""
     return {"season_volume": dict.fromkeys(clauses, 0.0)}, {}
 
 
@@ -82,7 +82,7 @@ def _clause(stage, clauses, table, total, ends):
 def report(values, table, calendar):
     """Yield one row per clause and season: window, required, achieved, shortfall, shadow price."""
     for c in table:
-        inside, begins, ends = windows(calendar, table.first_month[c], table.last_month[c])
+        _, begins, ends = windows(calendar, table.first_month[c], table.last_month[c])
         for t in np.flatnonzero(ends):
             first = int(np.flatnonzero(begins[: t + 1]).max())
             yield {

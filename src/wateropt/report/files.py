@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 DIGITS = "%.10g"
 NOISE = 1e-11  # smaller values are rounding of the solver
 MARK = "summary.json"
+SOLVED_WITH = ("highspy", "numpy", "pyomo")
 
 
 def table(result: Result, name: str) -> pd.DataFrame:
@@ -59,7 +60,7 @@ def summary(result: Result) -> dict[str, Any]:
         "price_year": case.basin.price_year, "sizes": run["sizes"], "solves": run["solves"],
         "fixed_head": run["fixed_head"], "held": run["held"], "head_gap": float(f"{run['head_gap']:.3g}"),
         "residuals": run["residuals"], "inputs_sha256": dict(case.basin.hashes),
-        "versions": {name: version(name) for name in ("highspy", "pyomo", "numpy")} | {"python": platform.python_version()},
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in SOLVED_WITH}},
         "seconds": {name: round(value, 3) for name, value in run["phases"].items()},
     }
 

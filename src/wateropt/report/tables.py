@@ -13,7 +13,7 @@ import numpy as np
 from wateropt.calendar import Floats
 from wateropt.result import Line, Result
 from wateropt.stage import Stage
-from wateropt.units import GWH_PER_MWH, HM3_PER_M3S_DAY
+from wateropt.units import HM3_PER_M3S_DAY
 
 Row = dict[str, Any]
 RELEASED = ("turbine", "bypass", "spill")
@@ -63,7 +63,7 @@ def release_schedule(result: Result) -> Iterator[Row]:
 
 
 def _arrivals(at: list[Line], count: int) -> Floats:
-    """What canals bring (they are also among what is taken, with the other sign)."""
+    """Return what canals bring: it is also among what is taken, with the other sign."""
     return _sum((line for line in at if line.term in TAKEN and line.values.sum() > 0), count)
 
 
@@ -89,8 +89,9 @@ def reaches(result: Result) -> Iterator[Row]:
         arrived = _sum((line for line in result.ledger("node", "reach")
                         if line.item == r and line.place == table.destination[r]), result.values.periods)
         for t, start, days in _periods(result):
-            yield {"reach": r, "start": start, "days": days, "entered_hm3": kappa[t] * result.values.get("entered", r)[t],
-                   "arrived_hm3": arrived[t], "loss_hm3": arrived[t] * table.loss[r] / (1 - table.loss[r]),
+            yield {"reach": r, "start": start, "days": days,
+                   "entered_hm3": kappa[t] * result.values.get("entered", r)[t], "arrived_hm3": arrived[t],
+                   "loss_hm3": arrived[t] * table.loss[r] / (1 - table.loss[r]),
                    "in_transit_hm3": under_way[t]}
 
 
@@ -103,9 +104,12 @@ def nodes(result: Result) -> Iterator[Row]:
                    "volume_hm3": line.values[t]}
 
 
+SITES = (("demand", "site", "requirement", "delivery"), ("gain", "claim", "claim", "claim_taken"))
+
+
 def deliveries(result: Result) -> Iterator[Row]:
     """One row per demand site or claim and period."""
-    for name, kind, asked, given in (("demand", "site", "requirement", "delivery"), ("gain", "claim", "claim", "claim_taken")):
+    for name, kind, asked, given in SITES:
         table, kappa = result.case.book.tables[name], _kappa(result)
         for d in table:
             required, delivered = (kappa * result.values.get(group, d) for group in (asked, given))
@@ -158,7 +162,7 @@ def links(result: Result) -> Iterator[Row]:
                            "sent_gwh": sent, "lost_gwh": table.loss[k] * sent, "limit_mw": limit}
 
 
-def joint_plant(result: Result) -> Iterator[Row]:
+def joint_plant(_: Result) -> Iterator[Row]:
     """One row per jointly owned plant, owner and period; no shipped basin has one yet."""
     yield from ()
 
@@ -212,5 +216,6 @@ COLUMNS = {
 }
 TABLES: dict[str, Callable[[Result], Iterator[Row]]] = {
     function.__name__: function for function in
-    (release_schedule, plants, reaches, nodes, deliveries, energy, links, joint_plant, clauses, accounts, marginal_values)
+    (release_schedule, plants, reaches, nodes, deliveries, energy, links, joint_plant, clauses, accounts,
+     marginal_values)
 }

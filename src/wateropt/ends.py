@@ -1,0 +1,108 @@
+"""The two ends of the horizon: what states hold before the first period, and at least after the last."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+
+from wateropt.basin import Basin
+from wateropt.calendar import Calendar, Floats
+from wateropt.errors import Problem
+from wateropt.tables import along_calendar, daily
+from wateropt.units import HM3_PER_M3S_DAY
+
+Observed = tuple[str, str, str]  # where an observation stands: component, series, column
+
+
+def hydrology_shift(first: date, hydrology: int | None) -> int:
+    """Return the days from the dates of a hydrological year's series to those of a scenario.
+
+    >>> hydrology_shift(date(2023, 10, 1), 2023)
+    365
+    """
+    if hydrology is None:
+        return 0
+    return first.toordinal() - first.replace(year=hydrology - (first.month >= 10)).toordinal()
+
+
+@dataclass(frozen=True)
+class Ends:
+    """What a component may ask about the two ends of the horizon; what is missing goes to `problems`.
+
+    Attributes:
+        calendar: the periods.
+        basin: where observations stand.
+        opening: state -> id -> value that the scenario gives.
+        closing: state -> rule (`observed`, `opening`, `free`) or id -> least value.
+        shift: days from the dates of the series to those of the scenario.
+        file: name of the scenario's file.
+    """
+
+    calendar: Calendar
+    basin: Basin
+    opening: dict[str, dict[str, float]]
+    closing: dict[str, str | dict[str, float]]
+    shift: int
+    file: str
+    problems: list[Problem]
+
+    def _daily(self, observed: Observed, key: str, first: int, last: int) -> Floats:
+        raw = self.basin.series[observed[0]][observed[1]]
+        number = [c.name for c in raw.columns].index(observed[2])
+        return daily(raw, key, number, first, last, self.shift)
+
+    def value(self, state: str, key: str, observed: Observed) -> float:
+        """Return an opening value: the scenario's own, or the one observed on the day before the start."""
+        given = self.opening.get(state, {})
+        if key in given:
+            return given[key]
+        day = self.calendar.starts[0].toordinal() - 1
+        found = float(self._daily(observed, key, day, day + 1)[0])
+        if math.isnan(found):
+            when = self.calendar.starts[0] - timedelta(days=1)
+            self.problems.append(Problem(self.file, f"opening.{state}.{key}", f"none observed on {when}; give a value"))
+        return found
+
+    def least(self, state: str, key: str, observed: Observed, opening: float) -> float | None:
+        """Return the least closing value: the scenario's own number, the observed one, or the opening one."""
+        rule = self.closing.get(state, "observed")
+        if isinstance(rule, dict):
+            return rule.get(key, opening)
+        if rule == "observed":
+            day = self.calendar.end.toordinal() - 1
+            found = float(self._daily(observed, key, day, day + 1)[0])
+            if not math.isnan(found):
+                return found
+            self.problems.append(Problem(self.file, f"closing.{state}.{key}", "none observed on the last day; "
+                                         f"give `closing: {{{state}: opening}}` or a number"))
+        return opening if rule == "opening" else None
+
+    def flow_before(self, key: str, observed: Observed, days: float) -> list[float]:
+        """Return the flow [m³/s] of each day before the start, as many as `days`; the first one known for unknown."""
+        first = self.calendar.starts[0].toordinal()
+        span = max(math.ceil(days), 1)
+        values = self._daily(observed, key, first - span, self.calendar.end.toordinal())
+        known = values[~np.isnan(values)]
+        if not len(known):
+            file = self.basin.series[observed[0]][observed[1]].file
+            self.problems.append(Problem(file, key, f"no flow known before {self.calendar.starts[0]}; add rows"))
+            return [0.0]
+        return [float(v) for v in np.where(np.isnan(values[:span]), known[0], values[:span])]
+
+    def transit_left(self, key: str, observed: Observed, days: float, before: list[float]) -> float | None:
+        """Return the least volume in transit at the end [hm³]: as observed, or as at the start."""
+        rule = self.closing.get("transit", "observed")
+        if rule == "free":
+            return None
+        span = max(math.ceil(days), 1)
+        raw = self.basin.series[observed[0]][observed[1]]
+        number = [c.name for c in raw.columns].index(observed[2])
+        means = along_calendar(raw, key, number, self.calendar, self.shift)
+        flow = np.repeat(means, self.calendar.days.astype(int))[-span:]
+        if rule != "observed" or np.isnan(flow).any():
+            flow = np.full(span, float(np.mean(before)))
+        still_under_way = np.clip(days + 1 - np.arange(span, 0, -1), 0.0, 1.0)
+        return float(still_under_way @ flow) * HM3_PER_M3S_DAY
