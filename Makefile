@@ -1,0 +1,24 @@
+.PHONY: check lint test test-all data docs
+
+check: lint test  ## what to run before every commit: under two minutes
+
+lint:
+	ruff check src tests tools
+	mypy
+	lint-imports
+
+test:
+	pytest
+
+test-all:  ## the fast suite and everything that takes longer
+	pytest -m ''
+
+data:  ## make every reconstructed table again
+	python tools/reconstruct/kyrgyz_load.py
+	python tools/reconstruct/naryn_syrdarya.py
+	python tools/reconstruct/check_balances.py
+	python tools/schematic.py
+
+docs:  ## make every number and chart of docs/ again
+	python tools/write_tables_page.py
+	python tools/study_dry_2023.py
