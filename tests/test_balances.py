@@ -4,8 +4,8 @@ import copy
 import random
 
 import pytest
-from balances import Run, gaps, residuals
 
+from balances import Run, gaps, residuals
 from wateropt.basin import find_basin
 from wateropt.report.files import write_result
 
