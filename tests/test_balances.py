@@ -1,10 +1,15 @@
 """Water and energy neither appear nor vanish: the written tables close every balance with the inputs alone."""
 
 import copy
+import csv
+import json
 import random
+import shutil
+from pathlib import Path
 
 import pytest
 
+import wateropt
 from balances import Run, gaps, residuals
 from wateropt.basin import find_basin
 from wateropt.report.files import write_result
@@ -31,10 +36,25 @@ def test_every_balance_closes(name, request, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def run(monthly_result, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("balances") / "out"
-    write_result(monthly_result, folder)
-    return Run(folder, find_basin(BASIN))
+def run(tmp_path_factory):
+    """A year in which fields and towns ask for twice the water and Kyrgyzstan for twice the energy."""
+    folder = tmp_path_factory.mktemp("balances")
+    basin = Path(shutil.copytree(find_basin(BASIN), folder / "basin"))
+    multiply(basin / "demand_requirement.csv", "requirement_m3s", 2.0)
+    multiply(basin / "grid_load.csv", "load_mw", 2.0)
+    scenario = {"title": "short", "basin": str(basin), "start": "2022-10-01", "end": "2023-09-30", "step": "month"}
+    (folder / "short.yaml").write_text(json.dumps(scenario))
+    write_result(wateropt.solve(wateropt.load(str(folder / "short.yaml"))), folder / "out")
+    return Run(folder / "out", basin)
+
+
+def multiply(path, column, factor):
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows({**row, column: factor * float(row[column])} for row in rows)
 
 
 @pytest.mark.parametrize(("table", "column"), [(t, c) for t, columns in PHYSICAL.items() for c in columns])
@@ -47,6 +67,13 @@ def test_no_number_can_be_wrong_unseen(run, table, column):
     row = random.Random(f"{table} {column}").choice([r for r in rows if abs(r[column]) >= 0.01 * largest])
     row[column] = 1.001 * row[column] or 0.001
     assert gaps(changed)
+
+
+def test_the_year_is_short(run):
+    """The changed year lacks water and energy, so no column of shortages is empty."""
+    assert gaps(run) == []
+    for table, column in (("deliveries", "shortage_hm3"), ("energy", "unserved_gwh")):
+        assert any(row[column] > 1 for row in run.tables[table])
 
 
 def test_every_number_is_looked_at(run):
