@@ -63,6 +63,7 @@ class Scenario(Strict):
     hydrology: int | None = Field(default=None, description="hydrological year whose dated series are used")
     opening: dict[str, dict[str, float]] = Field(default_factory=dict)
     closing: dict[str, Literal["observed", "opening", "free"] | dict[str, float]] = Field(default_factory=dict)
+    closing_value: dict[str, float] = Field(default_factory=dict, description="reservoir -> USD/m3 of what is left")
     changes: list[Change] = Field(default_factory=list)
     policies: list[dict[str, str | float]] = Field(default_factory=list)
 
@@ -209,13 +210,16 @@ def build_case(name: str, scenario: Scenario, basin: Basin) -> Case:
     series = {part.NAME: _along(part, tables[part.NAME], basin, calendar, shift, problems) for part in COMPONENTS}
     for number, change in enumerate(scenario.changes):
         _apply(change, f"changes.{number}", file, tables, series, calendar, problems)
+    problems += [Problem(file, "closing_value", f"no reservoir `{r}`; {nearest(r, tables['reservoir'].ids)}")
+                 for r in scenario.closing_value if r not in tables["reservoir"]]
     opening, closing = _states(tables, ends) if not problems else ({}, {})
     if not problems:
         problems += _check_openings(tables, opening, closing, file)
         problems += _check_prices(tables, series)
     if problems:
         raise DataError(f"scenario {name}", problems)
-    book = Book(calendar, basin.blocks, tables, series, opening, closing, {"shortage_steps": basin.shortage_steps})
+    settings = {"shortage_steps": basin.shortage_steps, "closing_value": scenario.closing_value}
+    book = Book(calendar, basin.blocks, tables, series, opening, closing, settings)
     return Case(name, scenario, replace(basin, tables=tables), book)
 
 

@@ -153,7 +153,7 @@ def hold_values(horizon: Horizon, lp: Lp, hold: Hold) -> Lp:
 
 
 def solve(case: Case, *, fixed_head: bool = False, hold: Hold | None = None, choose: bool = True,
-          tell: Callable[[str], None] = lambda _: None) -> Result:
+          clock: Clock | None = None, tell: Callable[[str], None] = lambda _: None) -> Result:
     """Solve a case.
 
     Args:
@@ -161,6 +161,7 @@ def solve(case: Case, *, fixed_head: bool = False, hold: Hold | None = None, cho
         fixed_head: solve one LP with the head of a straight storage path.
         hold: (variable, id) -> values by period that are held, NaN where free (see `held`).
         choose: choose the calmest schedule among those of equal cost (else: any of them).
+        clock: where the seconds of each phase are added up.
         tell: called with one line per step, for progress.
 
     Returns:
@@ -175,7 +176,7 @@ def solve(case: Case, *, fixed_head: bool = False, hold: Hold | None = None, cho
     >>> result.status
     'optimal'
     """
-    live = LiveCase(case, hold)
+    live = LiveCase(case, hold, clock)
     tell(f"{len(live.lp.cost)} columns, {len(live.lp.row_lower)} rows")
     solution, settled = (live.solve_cost(), True) if fixed_head else live.solve_head()
     chosen = live.choose(solution) if choose else solution

@@ -21,23 +21,30 @@ def solve(scenarios: tuple[str, ...], out: Path, fixed_head: bool, hold: str | N
     """
     import time
 
+    begin = time.perf_counter()
     from wateropt.cli.progress import Progress, show_summary
     from wateropt.errors import SolverError
     from wateropt.hold import held
     from wateropt.report.files import check_folder, summary, write_result
     from wateropt.scenario import load_case, shipped_scenarios
+    from wateropt.solving import Clock
     from wateropt.solving import solve as optimize
 
+    imports = time.perf_counter() - begin
     names = scenarios or tuple(shipped_scenarios())
-    cases = [load_case(name) for name in names]
-    for case in cases:
-        check_folder(out / case.name)
+    clocks = [Clock({"imports": imports}) for _ in names]
+    cases = []
+    for name, clock in zip(names, clocks, strict=True):
+        with clock.phase("read"):
+            cases.append(load_case(name))
+        check_folder(out / cases[-1].name)
     done = []
     with Progress(len(cases)) as progress:
-        for case in cases:
+        for case, clock in zip(cases, clocks, strict=True):
             begin = time.perf_counter()
             tell = progress.start(case.name)
-            result = optimize(case, fixed_head=fixed_head, hold=held(case, hold) if hold else None, tell=tell)
+            fixed = held(case, hold) if hold else None
+            result = optimize(case, fixed_head=fixed_head, hold=fixed, clock=clock, tell=tell)
             write_result(result, out / case.name)
             progress.finish(case.name, time.perf_counter() - begin)
             done.append((summary(result), result))

@@ -1,5 +1,7 @@
 """Reservoirs: storage, evaporation, bottom outlet, spillway, and how fast the release may change."""
 
+import numpy as np
+
 from wateropt.errors import Problem
 from wateropt.tables import Column, Series
 from wateropt.units import HM3_PER_MM_KM2
@@ -28,6 +30,11 @@ SERIES = (
     Series("observed", (Column("release", "m3/s", "observed release", low=0.0, default=None),
                         Column("storage", "hm3", "observed storage at the end of the period", low=0.0, default=None)),
            "what was observed (not an input of the optimization)", required=False, optional_file=True),
+    Series("zone", (Column("zone_storage", "hm3", "storage where one zone ends and the next begins", low=0.0),
+                    Column("price_below", "USD/m3", "price of each volume below it at the end of a period", low=0.0),
+                    Column("price_above", "USD/m3", "price of each volume above it at the end of a period", low=0.0)),
+           "optional zones (buffer, conservation, flood) with prices", keys=("zone",), required=False,
+           optional_file=True),
 )
 
 
@@ -86,6 +93,8 @@ def build(stage, reservoirs):
     release = stage.state("release", reservoirs, "m^3/s", lower=reservoirs.minimum_release)
     stage.constrain("release_total", reservoirs, lambda r: release.closing[r] == passing[r], "m^3/s")
     _limit_change(stage, reservoirs, release)
+    _price_zones(stage, reservoirs, storage)
+    _value_closing(stage, reservoirs, storage)
 
 
 def _limit_change(stage, reservoirs, release):
@@ -102,6 +111,25 @@ def _limit_change(stage, reservoirs, release):
     to_musd = stage.number(1e-6, "MUSD/USD")
     stage.account("steep_change", limited, "none",
                   lambda r: to_musd * reservoirs.change_price[r] * steep[r], kind="penalty")
+
+
+def _price_zones(stage, reservoirs, storage):
+    zones = list(reservoirs.raw("zone_storage"))
+    below = stage.variable("zone_below", zones, "hm^3")
+    above = stage.variable("zone_above", zones, "hm^3")
+    # (R6) storage below or above the edge of a zone, and its price
+    stage.constrain("zone_edge", zones, lambda r, z: storage.closing[r] + below[r, z] - above[r, z]
+                    == reservoirs.zone_storage[r, z], "hm^3")
+    stage.account("storage_zone", zones, "none", lambda r, z: reservoirs.price_below[r, z] * below[r, z]
+                  + reservoirs.price_above[r, z] * above[r, z], kind="penalty")
+
+
+def _value_closing(stage, reservoirs, storage):
+    value = stage.book.settings.get("closing_value", {})
+    at_end = np.arange(len(stage.book.calendar)) == len(stage.book.calendar) - 1
+    price = stage.slot("closing_value", {r: at_end * value[r] for r in sorted(value)}, "MUSD/hm^3")
+    # (R7) what is left at the end is worth its value
+    stage.account("storage_value", sorted(value), reservoirs.country, lambda r: -price[r] * storage.closing[r])
 
 
 def _full(reservoirs, r):

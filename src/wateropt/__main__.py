@@ -1,0 +1,5 @@
+"""`python -m wateropt`: the command line."""
+
+from wateropt.cli import main
+
+main()
