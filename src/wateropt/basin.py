@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import graphlib
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -16,7 +17,7 @@ from wateropt.components import COMPONENTS
 from wateropt.curves import LevelCurve
 from wateropt.errors import DataError, Problem, UsageError, nearest
 from wateropt.shipped import shipped
-from wateropt.tables import Column, RawSeries, Table, read_rows, read_series, read_table
+from wateropt.tables import CONFIDENCES, Column, RawSeries, Table, read_rows, read_series, read_table
 
 NODE_COLUMNS = (
     Column("name", "text", "name in print"),
@@ -89,10 +90,12 @@ def load_basin(folder: Path) -> Basin:
         else:
             tables[part.NAME] = Table(part.NAME, columns={c.name: {} for c in part.COLUMNS})
             series[part.NAME] = {s.name: RawSeries(f"{part.NAME}_{s.name}.csv", s.columns) for s in part.SERIES}
+    problems += _check_files(folder)
     curves = _read_curves(folder, tables["reservoir"], problems)
     sources = _read_sources(folder, problems)
+    problems += _check_references(folder, tables, settings.get("countries", {}))
+    problems += _check_sources(folder, sources)
     if not problems:
-        problems += _check_references(tables, settings["countries"], sources, folder)
         problems += [problem for part in COMPONENTS for rule in part.RULES for problem in rule(tables)]
         problems += _check_river(tables)
     if problems:
@@ -111,6 +114,8 @@ def read_yaml(path: Path, problems: list[Problem]) -> dict[str, Any]:
         problems.append(Problem(path.name, "", f"is missing in {path.parent}"))
     except (OSError, UnicodeDecodeError) as error:
         problems.append(Problem(path.name, "", f"cannot be read as UTF-8 text: {error}"))
+    except ValueError as error:  # a date such as 2023-02-30
+        problems.append(Problem(path.name, "", f"holds a date that does not exist: {error}; correct it"))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}" if mark else ""
@@ -135,8 +140,10 @@ def _read_settings(folder: Path, problems: list[Problem]) -> dict[str, Any]:
         blocks = {str(k): float(v) for k, v in content["blocks"].items()}
         steps = [(float(step["up_to"]), float(step["factor"])) for step in content["shortage_steps"]]
         countries = {str(k): str(v) for k, v in content["countries"].items()}
+        year = int(content["price_year"])
     except (TypeError, KeyError, ValueError, AttributeError) as error:
-        problems.append(Problem("basin.yaml", "", f"blocks, shortage_steps or countries have the wrong form ({error})"))
+        problems.append(Problem("basin.yaml", "", f"blocks, shortage_steps, countries or price_year has the wrong form "
+                                f"({error})"))
         return {}
     if abs(sum(blocks.values()) - 24) > 1e-9:
         problems.append(Problem("basin.yaml", "blocks", f"hours sum to {sum(blocks.values()):g}; 24 are needed"))
@@ -145,7 +152,7 @@ def _read_settings(folder: Path, problems: list[Problem]) -> dict[str, Any]:
         problems.append(Problem("basin.yaml", "shortage_steps", "`up_to` must rise to 1.0 and `factor` must not fall"))
     widths = tuple(ShortageStep(b - a, f) for a, b, f in zip(ups, ups[1:], factors, strict=False))
     return {"name": str(content["name"]), "title": str(content["title"]), "countries": countries,
-            "price_year": int(content["price_year"]), "blocks": dict(sorted(blocks.items())), "shortage_steps": widths}
+            "price_year": year, "blocks": dict(sorted(blocks.items())), "shortage_steps": widths}
 
 
 # ---- curves, sources, hashes ------------------------------------------------------------------------
@@ -155,20 +162,22 @@ def _read_curves(folder: Path, reservoirs: Table, problems: list[Problem]) -> di
     file = "reservoir_level.csv"
     if not len(reservoirs):
         return {}
-    columns = (Column("storage", "hm3", "", low=0.0), Column("elevation", "m", ""))
+    columns = (Column("storage", "hm3", "", low=0.0), Column("elevation", "m", ""), Column("source", "text", ""),
+               Column("confidence", "text", "", choices=CONFIDENCES))
     points: dict[str, list[tuple[float, float]]] = {r: [] for r in reservoirs}
-    for line, row in read_rows(folder / file, problems):
+    rows = read_rows(folder / file, problems)
+    for line, row in rows:
         name = row.get("reservoir", "")
         if name not in points:
             problems.append(Problem(file, f"line {line}", f"no reservoir `{name}`; {nearest(name, reservoirs.ids)}"))
             continue
         try:
-            storage, level = (c.read(row.get(c.header, "")) for c in columns)
+            storage, level, *_ = (c.read(row.get(c.header, "")) for c in columns)
             points[name].append((storage, level))
         except ValueError as error:
             problems.append(Problem(file, f"line {line}, {name}", str(error)))
     curves = {}
-    for r in reservoirs:
+    for r in reservoirs if rows else ():
         storage, level = np.array(sorted(points[r])).reshape(-1, 2).T
         if len(storage) < 3 or (np.diff(storage) <= 0).any() or (np.diff(level) <= 0).any():
             problems.append(Problem(file, r, "needs three points or more, both columns increasing"))
@@ -193,24 +202,40 @@ def _hashes(folder: Path) -> dict[str, str]:
 # ---- checks across tables ---------------------------------------------------------------------------
 
 
-def _check_references(tables: Mapping[str, Table], countries: Mapping[str, str], sources: set[str],
-                      folder: Path) -> Iterable[Problem]:
+def _check_files(folder: Path) -> Iterable[Problem]:
+    """Find a series without its table, or a name that is nearly a table's: both would be left out silently."""
+    there = {path.stem for path in folder.glob("*.csv")}
+    tables = {part.NAME: [f"{part.NAME}_{series.name}" for series in part.SERIES] for part in COMPONENTS}
+    known = {"node", "reservoir_level", "references", *tables, *(name for names in tables.values() for name in names)}
+    for name, names in tables.items():
+        left = sorted(there & {*names}) if name not in there else []
+        if left:
+            yield Problem(f"{name}.csv", "", f"is missing in {folder} but {left[0]}.csv is there; add it")
+    for name in sorted(there - known):
+        match = difflib.get_close_matches(name, known - there, n=1, cutoff=0.85)
+        if match:
+            yield Problem(f"{name}.csv", "", f"is no table of a basin; did you mean `{match[0]}.csv`?")
+
+
+def _check_references(folder: Path, tables: Mapping[str, Table], countries: Mapping[str, str]) -> Iterable[Problem]:
+    """Every name stands in its table. What could not be read has been reported already, and so has an empty cell."""
     known: dict[str, Iterable[str]] = {"country": [*countries], **{name: t.ids for name, t in tables.items()}}
+    unread = {name for name in tables if (folder / f"{name}.csv").exists() and not tables[name].ids}
+    unread |= set() if countries else {"country"}
     columns = {"node": NODE_COLUMNS, **{part.NAME: part.COLUMNS for part in COMPONENTS}}
     for name, table in tables.items():
         for column in columns[name]:
-            for key in table if column.refers else ():
+            for key in table if column.refers and column.refers not in unread else ():
                 value = table.columns[column.name][key]
-                if value not in known[column.refers] and not (value == "" and column.default == ""):
+                if value and value not in known[column.refers]:
                     hint = nearest(value, known[column.refers])
                     yield Problem(f"{name}.csv", table.places[key], f"no {column.refers} `{value}`; {hint}")
-    yield from _check_sources(folder, sources)
 
 
 def _check_sources(folder: Path, sources: set[str]) -> Iterable[Problem]:
     for path in sorted(folder.glob("*.csv")):
         for line, row in read_rows(path, []):
-            if "source" in row and row["source"] not in sources:
+            if sources and row.get("source") and row["source"] not in sources:
                 hint = nearest(row["source"], sources)
                 yield Problem(path.name, f"line {line}", f"source `{row['source']}` is not in references.csv; {hint}")
 

@@ -55,8 +55,12 @@ def check(name: str) -> list[BudgetLine]:
         return []
     try:
         case = load_case(name)
-    except UsageError:
-        load_basin(find_basin(name))
+    except UsageError as no_scenario:
+        try:
+            folder = find_basin(name)
+        except UsageError as no_basin:
+            raise UsageError(f"{no_scenario}; {no_basin}") from None
+        load_basin(folder)
         return []
     return list(budget(case))
 

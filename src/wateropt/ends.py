@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import numpy as np
 
 from wateropt.basin import Basin
 from wateropt.calendar import Calendar, Floats
-from wateropt.errors import Problem
+from wateropt.errors import Problem, nearest
 from wateropt.tables import along_calendar, daily
 from wateropt.units import HM3_PER_M3S_DAY
 
@@ -39,6 +40,7 @@ class Ends:
         closing: state -> rule (`observed`, `opening`, `free`) or id -> least value.
         shift: days from the dates of the series to those of the scenario.
         file: name of the scenario's file.
+        asked: (end, state, id) of what components have asked for.
     """
 
     calendar: Calendar
@@ -48,6 +50,7 @@ class Ends:
     shift: int
     file: str
     problems: list[Problem]
+    asked: set[tuple[str, str, str]] = field(default_factory=set)
 
     def _daily(self, observed: Observed, key: str, first: int, last: int) -> Floats:
         raw = self.basin.series[observed[0]][observed[1]]
@@ -56,6 +59,7 @@ class Ends:
 
     def value(self, state: str, key: str, observed: Observed) -> float:
         """Return an opening value: the scenario's own, or the one observed on the day before the start."""
+        self.asked.add(("opening", state, key))
         given = self.opening.get(state, {})
         if key in given:
             return given[key]
@@ -68,6 +72,7 @@ class Ends:
 
     def least(self, state: str, key: str, observed: Observed, opening: float) -> float | None:
         """Return the least closing value: the scenario's own number, the observed one, or the opening one."""
+        self.asked.add(("closing", state, key))
         rule = self.closing.get(state, "observed")
         if isinstance(rule, dict):
             return rule.get(key, opening)
@@ -94,6 +99,7 @@ class Ends:
 
     def transit_left(self, key: str, observed: Observed, days: float, before: list[float]) -> float | None:
         """Return the least volume in transit at the end [hm³]: as observed, or as at the start."""
+        self.asked.add(("closing", "transit", ""))
         rule = self.closing.get("transit", "observed")
         if rule == "free":
             return None
@@ -106,3 +112,15 @@ class Ends:
             flow = np.full(span, float(np.mean(before)))
         still_under_way = np.clip(days + 1 - np.arange(span, 0, -1), 0.0, 1.0)
         return float(still_under_way @ flow) * HM3_PER_M3S_DAY
+
+    def unasked(self) -> Iterator[Problem]:
+        """Yield what the scenario gives and no component has asked for: it would have no effect."""
+        for end, given in (("opening", self.opening), ("closing", self.closing)):
+            states = sorted({state for e, state, _ in self.asked if e == end})
+            for state, values in given.items():
+                keys = [key for e, s, key in self.asked if (e, s) == (end, state) and key]
+                if state not in states:
+                    yield Problem(self.file, f"{end}.{state}", f"no state `{state}`; {nearest(state, states)}")
+                elif isinstance(values, dict):
+                    yield from (Problem(self.file, f"{end}.{state}", f"no `{key}` has this state; {nearest(key, keys)}")
+                                for key in values if key not in keys)

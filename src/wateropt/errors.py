@@ -6,6 +6,7 @@ A `Problem` is one thing wrong with one place of one file; a command collects al
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -47,10 +48,15 @@ class DataError(WateroptError):
 
     def __init__(self, subject: str, problems: Iterable[Problem]) -> None:
         self.subject = subject
-        self.problems = tuple(sorted(set(problems)))
+        self.problems = tuple(sorted(set(problems), key=_in_order))
         count = len(self.problems)
         head = f"{count} problem{'s' if count != 1 else ''} in {subject}"
         super().__init__("\n".join([head, *(f"  {problem}" for problem in self.problems)]))
+
+
+def _in_order(problem: Problem) -> list[list[str | int]]:
+    """Return a key that sorts `line 2` before `line 10`."""
+    return [[int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", text)] for text in problem]
 
 
 class InfeasibleError(WateroptError):

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -23,14 +23,14 @@ from wateropt.errors import DataError, Problem, UsageError, nearest
 from wateropt.policies import POLICIES
 from wateropt.shipped import shipped
 from wateropt.stage import Book
-from wateropt.tables import RawSeries, Table, along_calendar, missing_periods
+from wateropt.tables import Column, RawSeries, Table, along_calendar, missing_periods
 from wateropt.units import UNITS
 
 
 class Strict(BaseModel):
     """A part of a scenario file: unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Change(Strict):
@@ -166,9 +166,15 @@ def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 def _explain(file: str, error: Any) -> Problem:
     place = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        return Problem(file, place, f"unknown key; {nearest(str(error['loc'][-1]), Scenario.model_fields)}")
+        known = Change.model_fields if error["loc"][0] == "changes" else Scenario.model_fields
+        return Problem(file, place, f"unknown key; {nearest(str(error['loc'][-1]), known)}")
     if error["type"] == "missing":
         return Problem(file, place, "is missing; add it")
+    if error["loc"][0] == "closing":  # several forms are allowed, and each of them complains
+        place = ".".join(str(part) for part in error["loc"][:2])
+        return Problem(file, place, "must be `observed`, `opening`, `free` or `{id: number}`; correct it")
+    if error["type"].startswith("date"):
+        return Problem(file, place, f"is `{error['input']}`; a date as 2022-10-01 is needed")
     return Problem(file, place, f"is `{error['input']}`; {error['msg'].lower()}")
 
 
@@ -179,8 +185,8 @@ def load_case(name: str) -> Case:
     """Return the case of a scenario file or a shipped scenario.
 
     Raises:
-        UsageError: there is no such scenario or basin.
-        DataError: with every problem of scenario and basin.
+        UsageError: there is no such scenario.
+        DataError: with every problem of the scenario, or of its basin.
 
     >>> case = load_case("dry-2023-monthly")
     >>> len(case.calendar), case.basin.name
@@ -188,7 +194,11 @@ def load_case(name: str) -> Case:
     """
     path = find_scenario(name)
     scenario = read_scenario(path)
-    return build_case(path.stem, scenario, load_basin(find_basin(scenario.basin, path.parent)))
+    try:
+        folder = find_basin(scenario.basin, path.parent)
+    except UsageError as error:
+        raise DataError(f"scenario {path.stem}", [Problem(path.name, "basin", str(error))]) from None
+    return build_case(path.stem, scenario, load_basin(folder))
 
 
 def build_case(name: str, scenario: Scenario, basin: Basin) -> Case:
@@ -214,6 +224,8 @@ def build_case(name: str, scenario: Scenario, basin: Basin) -> Case:
                  for r in scenario.closing_value if r not in tables["reservoir"]]
     opening, closing = _states(tables, ends) if not problems else ({}, {})
     if not problems:
+        problems += ends.unasked()
+        problems += [problem for part in COMPONENTS for rule in part.RULES for problem in rule(tables)]
         problems += _check_openings(tables, opening, closing, file)
         problems += _check_prices(tables, series)
     if problems:
@@ -265,42 +277,84 @@ def _along(part: Any, table: Table, basin: Basin, calendar: Calendar, shift: int
         for number, column in enumerate(raw.columns):
             laid[column.name] = {key: along_calendar(raw, key, number, calendar, shift) for key in raw.rows}
         if series.required:
-            problems += _gaps(raw, laid[raw.columns[0].name], table, calendar)
+            problems += _gaps(raw, laid[raw.columns[0].name], table, calendar, shift)
     return laid
 
 
-def _gaps(raw: RawSeries, values: Mapping[Any, Floats], table: Table, calendar: Calendar) -> list[Problem]:
+def _gaps(raw: RawSeries, values: Mapping[Any, Floats], table: Table, calendar: Calendar,
+          shift: int) -> list[Problem]:
+    moved = f" (in the file: {abs(shift)} days {'earlier' if shift > 0 else 'later'})" if shift else ""
     whole = np.full(len(calendar), math.nan)
     gaps = {key: missing_periods(values.get(key, whole), calendar) for key in table}
-    return [Problem(raw.file, key, f"no value for {gap}; every {calendar.step} of the horizon needs one")
+    return [Problem(raw.file, key, f"no value for {gap}{moved}; every {calendar.step} of the horizon needs one")
             for key, gap in gaps.items() if gap]
+
+
+class Target(NamedTuple):
+    """What a scenario may change: the file of a component, its columns, and the columns that select its rows."""
+
+    component: str
+    columns: tuple[Column, ...]
+    selects: tuple[str, ...]
+    is_series: bool
+
+
+def _targets() -> dict[str, Target]:
+    """Return every file that may be changed; what was observed is no input of the optimization."""
+    targets = {}
+    for part in (*COMPONENTS, *POLICIES):
+        words = tuple(column.name for column in part.COLUMNS if not column.is_number)
+        targets[part.NAME] = Target(part.NAME, part.COLUMNS, (part.NAME, *words), False)
+        for series in part.SERIES:
+            if series.name != "observed":
+                selects = (part.NAME, *words, *series.keys, "month")
+                targets[f"{part.NAME}_{series.name}"] = Target(part.NAME, series.columns, selects, True)
+    return targets
+
+
+def _refusal(change: Change, targets: Mapping[str, Target]) -> str:
+    """Return why a change cannot be made, or ""."""
+    if change.table not in targets:
+        return f"no table `{change.table}` that can be changed; {nearest(change.table, targets)}"
+    target = targets[change.table]
+    words = {name: column.is_number for column in target.columns for name in (column.name, column.header)}
+    if change.column not in words:
+        return f"no column `{change.column}` in {change.table}; {nearest(change.column, words)}"
+    if not words[change.column]:
+        return f"`{change.column}` holds words; only numbers can be changed"
+    unknown = [key for key in change.where if key not in target.selects]
+    if unknown:
+        return f"`where` names `{unknown[0]}`; {nearest(unknown[0], target.selects)}"
+    months = [month for month in _as_list(change.where.get("month", 1)) if month not in range(1, 13)]
+    return f"month is `{months[0]}`; 1 to 12 is needed" if months else ""
 
 
 def _apply(change: Change, place: str, file: str, tables: dict[str, Table],
            series: dict[str, dict[str, dict[Any, Floats]]], calendar: Calendar, problems: list[Problem]) -> None:
-    component = next((name for name in tables if change.table == name or change.table.startswith(f"{name}_")), None)
-    if component is None:
-        problems.append(Problem(file, place, f"no table `{change.table}`; {nearest(change.table, tables)}"))
+    targets = _targets()
+    refusal = _refusal(change, targets)
+    if refusal:
+        problems.append(Problem(file, place, refusal))
         return
-    columns = series.get(component, {}) if change.table != component else tables[component].columns
-    part = next(p for p in (*COMPONENTS, *POLICIES) if component == p.NAME) if component != "node" else None
-    known = {c.header: c.name for c in (*part.COLUMNS, *(c for s in part.SERIES for c in s.columns))} if part else {}
-    column = known.get(change.column, change.column)
-    if column not in columns:
-        problems.append(Problem(file, place, f"no column `{change.column}`; {nearest(change.column, columns)}"))
-        return
-    chosen = [key for key in columns[column] if _matches(key, change.where, tables[component], component)]
+    component, allowed, _, is_series = targets[change.table]
+    column = next(column for column in allowed if change.column in (column.name, column.header))
+    columns = series[component] if is_series else tables[component].columns
+    old = columns.get(column.name, {})
+    chosen = [key for key in old if _matches(key, change.where, tables[component], component)]
     if not chosen:
-        problems.append(Problem(file, place, f"no row of {change.table} matches {dict(change.where)}"))
+        problems.append(Problem(file, place, f"no row of {change.table} matches {dict(change.where)}; mend `where`"))
         return
-    months = _as_list(change.where.get("month", list(range(1, 13))))
-    inside = np.isin(calendar.months, [int(m) for m in months])
-    changed = {key: _changed(columns[column][key], change, inside) for key in chosen}
-    if change.table != component:
-        series[component][column] = {**columns[column], **changed}
+    inside = np.isin(calendar.months, _as_list(change.where.get("month", list(range(1, 13)))))
+    changed = {key: _changed(old[key], change, inside) for key in chosen}
+    for key in chosen:
+        wrong = [value for value in np.ravel(changed[key]) if value is not None and not column.allows(value)]
+        problems += [Problem(file, place, f"`{column.header}` of {key} becomes {value:g}; it must be {column.limits}")
+                     for value in wrong[:1]]
+    new: dict[str, Any] = {**columns, column.name: {**old, **changed}}
+    if is_series:
+        series[component] = new
     else:
-        old = tables[component]
-        tables[component] = replace(old, columns={**old.columns, column: {**columns[column], **changed}})
+        tables[component] = replace(tables[component], columns=new)
 
 
 def _as_list(value: Any) -> list[Any]:
@@ -320,6 +374,8 @@ def _matches(key: Any, where: Mapping[str, Any], table: Table, component: str) -
 
 
 def _changed(value: Any, change: Change, inside: Any) -> Any:
+    if value is None and change.set is None:
+        return None  # no limit stays no limit
     new = value if change.set is None else change.set + 0 * (value if value is not None else 0.0)
     new = new * (1.0 if change.multiply is None else change.multiply) + (change.add or 0.0)
     return np.where(inside, new, value) if isinstance(value, np.ndarray) else new

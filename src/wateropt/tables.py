@@ -63,6 +63,15 @@ class Column:
         """True if the cells are numbers."""
         return self.unit != "text"
 
+    @property
+    def limits(self) -> str:
+        """The limits of a number in words."""
+        return f"between {self.low:g} and {self.high:g}" if self.high < math.inf else f"at least {self.low:g}"
+
+    def allows(self, value: float) -> bool:
+        """Tell whether a number keeps the limits (one that is not known breaks none)."""
+        return not (value < self.low or value > self.high)
+
     def read(self, cell: str) -> Any:
         """Return the value of a cell.
 
@@ -83,9 +92,8 @@ class Column:
             raise ValueError(f"`{self.header}` is `{cell}`; a number is needed{hint}") from None
         if not math.isfinite(value):
             raise ValueError(f"`{self.header}` is {cell}; a finite number is needed")
-        if not self.low <= value <= self.high:
-            need = f"between {self.low:g} and {self.high:g}" if self.high < math.inf else f"at least {self.low:g}"
-            raise ValueError(f"`{self.header}` is {value:g}; it must be {need}")
+        if not self.allows(value):
+            raise ValueError(f"`{self.header}` is {value:g}; it must be {self.limits}")
         return value
 
     def _word(self, cell: str) -> str:
@@ -162,8 +170,8 @@ def read_rows(path: Path, problems: list[Problem]) -> list[tuple[int, dict[str, 
     text = _read_text(path, problems)
     if text is None:
         return []
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         header = [cell.strip() for cell in next(reader, [])]
         if len(set(header)) != len(header) or not all(header):
             problems.append(Problem(path.name, "line 1", f"header {header} has an empty or repeated name"))
@@ -178,7 +186,8 @@ def read_rows(path: Path, problems: list[Problem]) -> list[tuple[int, dict[str, 
                 continue
             rows.append((reader.line_num, dict(zip(header, (cell.strip() for cell in row), strict=True))))
     except csv.Error as error:
-        problems.append(Problem(path.name, "", f"not a CSV file ({error})"))
+        found = f"not a CSV file ({error}); is a quote missing, or the file cut off?"
+        problems.append(Problem(path.name, f"line {reader.line_num}", found))
         return []
     if not rows:
         problems.append(Problem(path.name, "", "holds no rows; write a header and at least one row"))
@@ -269,7 +278,8 @@ def read_series(folder: Path, table: Table, series: Series, problems: list[Probl
                 given: tuple[str, list[tuple[int, dict[str, str]]]] | None = None) -> RawSeries:
     """Read `<table>_<series>.csv`, or the `given` file's rows: dated, or a calendar profile, for ids of `table`."""
     file = given[0] if given else f"{table.name}_{series.name}.csv"
-    if series.optional_file and not (folder / file).exists():
+    unread = not table.ids  # the table's own problem has been reported: its series' rows would only repeat it
+    if unread or (series.optional_file and not (folder / file).exists()):
         return RawSeries(file, series.columns)
     rows = given[1] if given else read_rows(folder / file, problems)
     if not rows:

@@ -35,7 +35,7 @@ for command in (solve, list_scenarios, check, compare, export):
 def main() -> None:
     """Run the command line; an error that is the user's to mend is one message and its exit code."""
     try:
-        commands(standalone_mode=False)
+        sys.exit(commands(standalone_mode=False) or 0)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

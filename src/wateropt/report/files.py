@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import platform
 import shutil
 import tempfile
@@ -78,23 +79,28 @@ def write_result(result: Result, folder: Path) -> None:
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from None
     try:
-        _fill(result, made)
+        (made / "new").mkdir()
+        _fill(result, made / "new")
         if folder.exists():
-            shutil.rmtree(folder)
-        made.chmod(0o755)
-        made.rename(folder)
+            folder.rename(made / "old")
+        (made / "new").rename(folder)
     except OSError as error:
+        if (made / "old").exists():
+            (made / "old").rename(folder)
         raise OutputError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from None
     finally:
         shutil.rmtree(made, ignore_errors=True)
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a place that is not free and not an earlier result.
+    """Refuse a place that cannot be written, or that is not free and not an earlier result.
 
     Raises:
-        OutputError: something else is there.
+        OutputError: something else is there, or stands in the way.
     """
+    above = next(parent for parent in folder.absolute().parents if parent.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise OutputError(f"{folder}: cannot be written, {above} is no folder of yours; choose another --out")
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
     try:
