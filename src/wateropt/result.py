@@ -13,6 +13,7 @@ from wateropt.head import SLOTS, HeadPath
 from wateropt.highs import Solution
 from wateropt.horizon import Horizon, Lp
 from wateropt.scenario import Case
+from wateropt.stage import Columns
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -86,6 +87,7 @@ class Result:
         values: schedule and duals. Duals are those of the cost LP at its head; the schedule is the one
             chosen among those of equal cost.
         lines: the ledger.
+        groups: variable, state or datum -> its kind, unit and ids.
         derived: name -> id -> values that follow from the schedule (head, elevation).
         run: how it was found (solves, head gap, sizes, residuals, seconds by phase).
     """
@@ -95,6 +97,7 @@ class Result:
     objective: float
     values: Values
     lines: tuple[Line, ...]
+    groups: Mapping[str, Columns]
     derived: Mapping[str, Mapping[str, Floats]]
     run: Mapping[str, Any]
 
@@ -113,8 +116,8 @@ class Result:
         sizes = {"columns": len(lp.cost), "rows": len(lp.row_lower), "entries": len(lp.value)}
         residuals = {"primal": cost.residual[0], "dual": cost.residual[1]}
         facts = {"head_gap": path.gap(chosen.x), "sizes": sizes, "iterations": cost.iterations,
-                 "stage": horizon.stage, "head": _head(horizon), "residuals": residuals}
-        return cls(horizon.case, status, cost.objective, values, lines, derived, {**run, **facts})
+                 "head": _head(horizon), "residuals": residuals}
+        return cls(horizon.case, status, cost.objective, values, lines, horizon.stage.groups, derived, {**run, **facts})
 
     def ledger(self, book: str, *terms: str) -> Iterator[Line]:
         """Yield the lines of a book, all or those of some terms."""

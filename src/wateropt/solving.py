@@ -21,7 +21,8 @@ MOST_ITERATIONS = 30
 MOST_CHOICES = 10
 EQUAL_COST = 1e-7  # relative cost that choosing among equal optima may give up
 PRICED = 1e-9  # MUSD per unit above which a column or row has a price
-SPILL_LAST = 1e-3  # weight of spill against changes of release: water goes through the bottom outlet first
+IDLE = 1e-3  # weight of spill and canal flow: water goes by the bottom outlet first, and in no circles
+USUAL_FLOW = 1e3  # m³/s
 Hold = Mapping[tuple[str, str], Floats]  # (variable, id) -> value by period, NaN where free
 
 
@@ -130,15 +131,15 @@ def choose_face(solution: Solution) -> tuple[Ints, Ints]:
 
 
 def calmness(horizon: Horizon) -> Floats:
-    """Return the costs of Σ|change of release| / design flow, shape (column,)."""
+    """Return the costs of Σ|change of release| / design flow, and a little of idle flows, shape (column,)."""
     calm = np.zeros(horizon.columns)
-    table = horizon.case.book.tables["powerhouse"]
-    flows = {table.reservoir[p]: max(table.design_flow[p], 1.0) for p in table}
-    usual = max(flows.values(), default=1.0)
-    for r in horizon.case.book.tables["reservoir"]:
+    plants, canals = (horizon.case.book.tables[name] for name in ("powerhouse", "canal"))
+    for r, flow in {plants.reservoir[p]: plants.design_flow[p] for p in plants if plants.reservoir[p]}.items():
         for name in ("release_rise", "release_fall"):
-            calm[horizon.columns_of(name, r)] = 1.0 / flows.get(r, usual)
-        calm[horizon.columns_of("spill", r)] = SPILL_LAST / usual
+            calm[horizon.columns_of(name, r)] = 1.0 / max(flow, 1.0)
+    for name, keys, flow in (("spill", horizon.case.book.tables["reservoir"], {}), ("canal_flow", canals, canals.capacity)):
+        for key in keys:
+            calm[horizon.columns_of(name, key)] = IDLE / max(flow.get(key, USUAL_FLOW), 1.0)
     return calm
 
 

@@ -79,7 +79,6 @@ class Columns:
         lower, upper: limits by id, a number or an array (period,); None is no limit.
         values: of data and openings, by id.
         when: by id, in which periods the column exists (absent: always).
-        table: component or policy that made it.
     """
 
     name: str
@@ -90,7 +89,6 @@ class Columns:
     upper: dict[Index, Any]
     values: dict[Index, Any]
     when: dict[Index, Any]
-    table: str
 
 
 class Term(NamedTuple):
@@ -115,11 +113,6 @@ class Fields:
     def __len__(self) -> int:
         return len(self._table)
 
-    @property
-    def name(self) -> str:
-        """Name of the component or policy."""
-        return self._table.name
-
     def raw(self, column: str) -> Mapping[Any, Any]:
         """Return the plain values of a column or series (for choices made before any equation)."""
         return self._series[column] if column in self._series else self._table.columns[column]
@@ -132,7 +125,7 @@ class Fields:
         values = self.raw(column)
         if values and isinstance(next(iter(values.values())), str):
             return values
-        return self._stage.slot(f"{self.name}_{column}", values, self._stage.unit_of(self.name, column))
+        return self._stage.slot(f"{self._table.name}_{column}", values, self._stage.unit_of(self._table.name, column))
 
 
 class Stage:
@@ -151,7 +144,6 @@ class Stage:
                  units: Any = None, column_units: Mapping[tuple[str, str], str] | None = None) -> None:
         self.book, self.block, self.period, self.previous = book, block, period, previous
         self._units, self._column_units = units, column_units or {}
-        self._making = ""
         self.groups: dict[str, Columns] = {}
         self.slots: dict[str, dict[Index, Any]] = {}
         self.rows: dict[str, dict[Index, Any]] = {}  # name -> index -> when
@@ -173,7 +165,6 @@ class Stage:
 
     def fields(self, name: str) -> Fields:
         """Return the table of a component with its number columns as slots."""
-        self._making = name
         return Fields(self, self.book.tables[name], self.book.series.get(name, {}))
 
     def unit_of(self, name: str, column: str) -> str:
@@ -345,7 +336,7 @@ class Stage:
         when = dict(when or {})
         index = [key for key in over if self._exists(when, key)]
         group = Columns(name, kind, unit, tuple(index), self._limits(index, lower), self._limits(index, upper),
-                        dict(values), {key: when[key] for key in index if key in when}, self._making)
+                        dict(values), {key: when[key] for key in index if key in when})
         self.groups[name] = group
         var = Var(index, within=Reals, units=self._pyomo_unit(unit))
         setattr(self.block, name, var)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wateropt.result import Result
-from wateropt.stage import Columns, Stage
+from wateropt.stage import Columns
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,10 +32,9 @@ class Described:
 
 def describe(result: Result) -> tuple[dict[str, Described], dict[str, Described], dict[str, Any]]:
     """Return coordinates, arrays and attributes of everything in a result."""
-    stage: Stage = result.run["stage"]
     labels: dict[str, list[str]] = {}
     arrays: dict[str, Described] = {}
-    for name, group in stage.groups.items():
+    for name, group in result.groups.items():
         if group.index:
             arrays[name] = _array(result, name, group, labels)
     for name, unit, by_id in _derived(result):

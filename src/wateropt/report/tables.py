@@ -12,7 +12,6 @@ import numpy as np
 
 from wateropt.calendar import Floats
 from wateropt.result import Line, Result
-from wateropt.stage import Stage
 from wateropt.units import HM3_PER_M3S_DAY
 
 Row = dict[str, Any]
@@ -187,9 +186,8 @@ def accounts(result: Result) -> Iterator[Row]:
 
 def marginal_values(result: Result) -> Iterator[Row]:
     """One row per input datum and period: what one unit more of it would cost (negative: save)."""
-    stage: Stage = result.run["stage"]
     calendar = result.case.calendar
-    for name, group in sorted(stage.groups.items()):
+    for name, group in sorted(result.groups.items()):
         if group.kind not in ("datum", "opening"):
             continue
         for key in group.index:
@@ -198,10 +196,10 @@ def marginal_values(result: Result) -> Iterator[Row]:
                        "value": result.values.get(name, key)[t], "unit": group.unit,
                        "musd_per_unit": result.values.reduced_cost(name, key)[t]}
     for state, least in sorted(result.case.book.closing.items()):
-        for key in least if state in stage.states else ():
+        for key in least if state in result.groups else ():
             if least[key] is not None:
                 yield {"input": f"{state}_closing", "where": _words(key), "start": calendar.end.isoformat(),
-                       "value": least[key], "unit": stage.groups[state].unit,
+                       "value": least[key], "unit": result.groups[state].unit,
                        "musd_per_unit": max(result.values.reduced_cost(state, key)[-1], 0.0)}
 
 

@@ -1,0 +1,59 @@
+"""Print how the time to build, lay out and read back grows with the horizon, beside HiGHS alone.
+
+Run as `python benchmarks/long_horizon.py [YEARS...]`. Years of dry-2023 are put one after another (with 365 days
+each), head fixed. Target: everything but HiGHS within a tenth of HiGHS.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+
+import wateropt
+from wateropt.calendar import Calendar
+from wateropt.head import HeadPath
+from wateropt.highs import Highs
+from wateropt.horizon import Horizon
+from wateropt.result import Result
+from wateropt.scenario import Case
+
+
+def repeated(case: Case, years: int) -> Case:
+    """Return a case whose series stand `years` times one after another, on a calendar of that length."""
+    first = case.calendar.starts[0]
+    last = date(first.year + years, first.month, 1) - timedelta(days=1)
+    calendar = Calendar.between(first, last, case.calendar.step)
+    series = {part: {column: {key: np.tile(values, years) for key, values in by_key.items()}
+                     for column, by_key in columns.items()} for part, columns in case.book.series.items()}
+    return replace(case, book=replace(case.book, calendar=calendar, series=series))
+
+
+def measure(case: Case) -> tuple[int, float, float]:
+    """Return the columns of a case, the seconds of everything but HiGHS, and those of HiGHS."""
+    begin = time.perf_counter()
+    horizon = Horizon(case)
+    path = HeadPath(horizon)
+    lp = horizon.lp()
+    highs = Highs(lp)
+    built = time.perf_counter()
+    solution = highs.solve()
+    solved = time.perf_counter()
+    Result.collect(horizon, lp, solution, solution, path, solution.status, {})
+    return len(lp.cost), built - begin + time.perf_counter() - solved, solved - built
+
+
+def main() -> None:
+    """Print one line per length."""
+    case = wateropt.load("dry-2023")
+    for years in [int(argument) for argument in sys.argv[1:]] or [1, 3, 10]:
+        columns, ours, theirs = measure(repeated(case, years))
+        print(f"{years:3} years, {columns:7} columns: all but HiGHS {ours:6.2f} s, HiGHS {theirs:7.2f} s, "
+              f"ratio {ours / theirs:.3f}")
+
+
+if __name__ == "__main__":
+    main()
