@@ -18,6 +18,9 @@ from wateropt.units import HM3_PER_M3S_DAY
 Observed = tuple[str, str, str]  # where an observation stands: component, series, column
 
 
+RULED: dict[str, set[str]] = {"opening": set(), "closing": {"storage", "transit"}}  # what a scenario may always rule
+
+
 def hydrology_shift(first: date, hydrology: int | None) -> int:
     """Return the days from the dates of a hydrological year's series to those of a scenario.
 
@@ -116,7 +119,7 @@ class Ends:
     def unasked(self) -> Iterator[Problem]:
         """Yield what the scenario gives and no component has asked for: it would have no effect."""
         for end, given in (("opening", self.opening), ("closing", self.closing)):
-            states = sorted({state for e, state, _ in self.asked if e == end})
+            states = sorted({state for e, state, _ in self.asked if e == end} | RULED[end])
             for state, values in given.items():
                 keys = [key for e, s, key in self.asked if (e, s) == (end, state) and key]
                 if state not in states:

@@ -137,9 +137,10 @@ def calmness(horizon: Horizon) -> Floats:
     for r, flow in {plants.reservoir[p]: plants.design_flow[p] for p in plants if plants.reservoir[p]}.items():
         for name in ("release_rise", "release_fall"):
             calm[horizon.columns_of(name, r)] = 1.0 / max(flow, 1.0)
-    for name, keys, flow in (("spill", horizon.case.book.tables["reservoir"], {}), ("canal_flow", canals, canals.capacity)):
-        for key in keys:
-            calm[horizon.columns_of(name, key)] = IDLE / max(flow.get(key, USUAL_FLOW), 1.0)
+    idle = {("spill", r): USUAL_FLOW for r in horizon.case.book.tables["reservoir"]}
+    idle |= {("canal_flow", c): max(canals.capacity[c], 1.0) for c in canals}
+    for key, flow in idle.items():
+        calm[horizon.columns_of(*key)] = IDLE / flow
     return calm
 
 

@@ -152,64 +152,72 @@ def check_release(replay: Replay, row: Row, release: Floats) -> None:
 def replay_history(calendar: Calendar) -> Replay:
     """Route history through the basin, node by node in flow order."""
     replay = Replay(calendar)
-    count = len(calendar)
+    water = natural_water(replay)
+    diverted = divert(replay, water)
     lakes = {row["node"]: row for row in read("reservoir")}
-    plants = {row["intake"]: row for row in read("powerhouse") if not row["reservoir"]}
-    lines = {row["origin"]: row for row in read("reach")}
-    canals = read("canal")
-    water = {row["node"]: np.zeros(count) for row in read("node")}
+    order = [row["node"] for row in read("node")]
+    order.insert(order.index("koksaray_head"), order.pop(order.index("koksaray")))
+    for node in order:
+        taken = sum((flow for origin, flow in diverted if origin == node), np.zeros(len(calendar)))
+        if node in lakes:
+            pass_lake(replay, lakes[node], water, taken)
+        else:
+            flow = water[node] - taken - deliveries(replay, node, water[node] - taken)
+            check_targets(replay, node, flow)
+            pass_on(replay, node, flow, water)
+    return replay
+
+
+def natural_water(replay: Replay) -> dict[str, Floats]:
+    """Return what inflows and gains bring to each node [m3/s], shape (period,)."""
+    water = {row["node"]: np.zeros(len(replay.calendar)) for row in read("node")}
     for table in ("inflow", "gain"):
         for row in read(table):
             water[row["node"]] += replay.series(f"{table}_flow", table, row[table], "flow_m3s")
             if row.get("evaporation") == "included":
-                water[row["node"]] += replay.series(
-                    f"{table}_flow", table, row[table], "evaporation_included_m3s"
-                )
-    order = [row["node"] for row in read("node")]
-    order.insert(order.index("koksaray_head"), order.pop(order.index("koksaray")))
-    release = {
-        node: replay.series("reservoir_observed", "reservoir", row["reservoir"], "release_m3s")
-        for node, row in lakes.items()
-    }
-    diverted: dict[str, Floats] = {}
-    for row in canals:
+                column = "evaporation_included_m3s"
+                water[row["node"]] += replay.series(f"{table}_flow", table, row[table], column)
+    return water
+
+
+def divert(replay: Replay, water: dict[str, Floats]) -> list[tuple[str, Floats]]:
+    """Bring the observed canal flows to their ends; return what each takes from its head [m3/s]."""
+    diverted = []
+    for row in read("canal"):
         flow = replay.series("canal_observed", "canal", row["canal"], "flow_m3s")
         replay.check(f"canal {row['canal']}", flow, 0.0, float(row["capacity_m3s"]))
-        diverted[row["canal"]] = flow
+        diverted.append((row["origin"], flow))
         water[row["destination"]] += flow * (1 - float(row["loss"]))
-    for node in order:
-        taken = sum((diverted[row["canal"]] for row in canals if row["origin"] == node), np.zeros(count))
-        if node in lakes:
-            row = lakes[node]
-            check_release(replay, row, release[node])
-            missed = lake_residual(replay, row, water[node], release[node] + taken)
-            replay.residuals[row["reservoir"]] = float(np.abs(missed).max())
-            water[row["outlet"]] += release[node]
-            continue
-        flow = water[node] - taken - deliveries(replay, node, water[node] - taken)
-        for row in read("instream"):
-            if row["node"] == node:
-                replay.check(
-                    f"instream {row['instream']}",
-                    flow,
-                    replay.series("instream_target", "instream", row["instream"], "target_m3s"),
-                    np.inf,
-                )
-        for row in read("sea"):
-            if row["node"] == node:
-                replay.check(
-                    f"sea {node}", flow, replay.series("sea_target", "sea", node, "target_m3s"), np.inf
-                )
-        if node in plants:
-            water[plants[node]["outfall"]] += flow
-            replay.check(f"plant {node}", flow, 0.0, np.inf)
-        elif node in lines:
-            reach = lines[node]
-            water[reach["destination"]] += replay.arrivals(reach, flow)
-            seen = replay.series("reach_observed", "reach", reach["reach"], "entered_m3s")
-            if reach["reach"] != "kyzylorda_aral":
-                replay.residuals[reach["reach"]] = float(np.abs((flow - seen) * replay.kappa).max())
-    return replay
+    return diverted
+
+
+def pass_lake(replay: Replay, row: Row, water: dict[str, Floats], taken: Floats) -> None:
+    """Let a lake release what was observed, and note what its balance misses."""
+    release = replay.series("reservoir_observed", "reservoir", row["reservoir"], "release_m3s")
+    check_release(replay, row, release)
+    missed = lake_residual(replay, row, water[row["node"]], release + taken)
+    replay.residuals[row["reservoir"]] = float(np.abs(missed).max())
+    water[row["outlet"]] += release
+
+
+def check_targets(replay: Replay, node: str, flow: Floats) -> None:
+    """Compare a flow with the targets at its node."""
+    for table in ("instream", "sea"):
+        for row in (r for r in read(table) if r["node"] == node):
+            target = replay.series(f"{table}_target", table, row[table], "target_m3s")
+            replay.check(f"{table} {row[table]}", flow, target, np.inf)
+
+
+def pass_on(replay: Replay, node: str, flow: Floats, water: dict[str, Floats]) -> None:
+    """Send a flow through the run-of-river plant or the reach that begins at its node."""
+    for plant in (r for r in read("powerhouse") if r["intake"] == node and not r["reservoir"]):
+        water[plant["outfall"]] += flow
+        replay.check(f"plant {node}", flow, 0.0, np.inf)
+    for reach in (r for r in read("reach") if r["origin"] == node):
+        water[reach["destination"]] += replay.arrivals(reach, flow)
+        seen = replay.series("reach_observed", "reach", reach["reach"], "entered_m3s")
+        if reach["reach"] != "kyzylorda_aral":
+            replay.residuals[reach["reach"]] = float(np.abs((flow - seen) * replay.kappa).max())
 
 
 def deliveries(replay: Replay, node: str, available: Floats) -> Floats:

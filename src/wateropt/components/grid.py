@@ -13,7 +13,8 @@ COLUMNS = (
 )
 SERIES = (
     Series("load", (Column("load", "MW", "mean load within the block", low=0.0),), "load; a grid that an exchange "
-           "curve stands for has none", keys=("block",), required=False),
+           "curve stands for has none", keys=("block",), required=False,
+           optional_file=True),
 )
 RULES = ()
 
