@@ -210,7 +210,7 @@ class Stage:
             values = {key: self.book.opening[name][key] for key in over}
             opening = self._columns(f"{name}_opening", "opening", over, unit, None, None, values, None)
         else:
-            opening = Reference(self.previous.states[name].closing)
+            opening = Reference(self.previous.states[name].closing) if over else {}
             setattr(self.block, f"{name}_opening", opening)
         self.states[name] = State(opening, closing)
         return self.states[name]
