@@ -138,7 +138,7 @@ def test_a_spoilt_basin_gives_one_error_that_says_where_and_what(basin, run, wha
 
 
 def test_yaml_that_cannot_be_read_is_told_with_its_line(basin, run):
-    """A bracket that is never closed in line 11 is noticed in line 12."""
+    """A bracket that is never closed is noticed where the next key begins."""
     edit(basin / "basin.yaml", "price_year: 2023", "price_year: [2023")
     code, _, err = run("check", "basin")
     assert code == 3

@@ -23,7 +23,7 @@ def solve(scenarios: tuple[str, ...], out: Path, fixed_head: bool, hold: str | N
 
     begin = time.perf_counter()
     from wateropt.cli.progress import Progress, show_summary
-    from wateropt.errors import SolverError
+    from wateropt.errors import SolverError, UsageError
     from wateropt.hold import held
     from wateropt.report.files import check_folder, summary, write_result
     from wateropt.scenario import load_case, shipped_scenarios
@@ -36,8 +36,11 @@ def solve(scenarios: tuple[str, ...], out: Path, fixed_head: bool, hold: str | N
     cases = []
     for name, clock in zip(names, clocks, strict=True):
         with clock.phase("read"):
-            cases.append(load_case(name))
-        check_folder(out / cases[-1].name)
+            case = load_case(name)
+        if case.name in [other.name for other in cases]:
+            raise UsageError(f"two scenarios are called `{case.name}` and would share a folder; rename one")
+        check_folder(out / case.name)
+        cases.append(case)
     done = []
     with Progress(len(cases)) as progress:
         for case, clock in zip(cases, clocks, strict=True):
