@@ -35,10 +35,17 @@ class SmallBasin:
             self.tables[table].append({**key, "month": month, **cells})
         return self
 
-    def inflow(self, name, node, flow, country="A"):
+    def dated(self, table, key, calendar, **columns):
+        """Add a series with a value for each period of a calendar."""
+        for t, (start, days) in enumerate(zip(calendar.starts, calendar.days, strict=True)):
+            cells = {c: v[t] for c, v in columns.items()}
+            self.tables[table].append({**key, "start": start.isoformat(), "days": int(days), **cells})
+        return self
+
+    def inflow(self, name, node, flow=None, country="A"):
         self.tables["inflow"].append({"inflow": name, "node": node, "country": country, "evaporation": "excluded",
                                       "reservoir": ""})
-        return self.profile("inflow_flow", {"inflow": name}, flow_m3s=flow)
+        return self if flow is None else self.profile("inflow_flow", {"inflow": name}, flow_m3s=flow)
 
     def gain(self, name, node, flow, price, country="A"):
         self.tables["gain"].append({"gain": name, "node": node, "country": country, "unmet_cost_usd_per_m3": price})
