@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from wateropt.checking import check
-    from wateropt.pyomo_model import pyomo_model
+    from wateropt.full_model import pyomo_model
     from wateropt.result import Result
     from wateropt.scenario import load_case as load
     from wateropt.solving import solve
@@ -25,7 +25,7 @@ _WHERE = {
     "check": ("wateropt.checking", "check"),
     "compare": ("wateropt.studies.compare", "compare"),
     "load": ("wateropt.scenario", "load_case"),
-    "pyomo_model": ("wateropt.pyomo_model", "pyomo_model"),
+    "pyomo_model": ("wateropt.full_model", "pyomo_model"),
     "Result": ("wateropt.result", "Result"),
     "solve": ("wateropt.solving", "solve"),
 }

@@ -15,7 +15,7 @@ The stage then closes the water balance of every node, the energy balance of eve
 Each of their terms keeps its name: the ledger that the report prints is the equation itself.
 
 Everything a table says that multiplies a variable is a mutable `Param` (a *slot*), so one stage serves all
-periods: `horizon` compiles it once and evaluates its coefficients along time; `pyomo_model` builds it once a
+periods: `horizon` compiles it once and evaluates its coefficients along time; `full_model` builds it once a
 period. Verbs take *fields* (`sites.canal_capacity`), numbers, mappings, or Pyomo expressions of fields.
 """
 

@@ -26,14 +26,14 @@ def solve(scenarios: tuple[str, ...], out: Path, fixed_head: bool, hold: str | N
     from wateropt.errors import SolverError, UsageError
     from wateropt.hold import held
     from wateropt.report.files import check_folder, summary, write_result
-    from wateropt.scenario import load_case, shipped_scenarios
+    from wateropt.scenario import Case, load_case, shipped_scenarios
     from wateropt.solving import Clock
     from wateropt.solving import solve as optimize
 
     imports = time.perf_counter() - begin
     names = scenarios or tuple(shipped_scenarios())
     clocks = [Clock({"imports": imports}) for _ in names]
-    cases = []
+    cases: list[Case] = []
     for name, clock in zip(names, clocks, strict=True):
         with clock.phase("read"):
             case = load_case(name)
