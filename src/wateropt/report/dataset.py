@@ -80,6 +80,8 @@ def write_netcdf(result: Result, path: Path) -> None:
             text = {"dtype": h5netcdf_text()} if isinstance(values, list) else {}
             variable = file.create_variable(name, item.dims, data=data, **text)
             variable.attrs.update(item.attributes)
+            if name in arrays and "time" in item.dims:
+                variable.attrs["coordinates"] = "days"
 
 
 def h5netcdf_text() -> Any:

@@ -105,7 +105,7 @@ def check_folder(folder: Path) -> None:
         return
     try:
         ours = "wateropt" in json.loads((folder / MARK).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, TypeError, ValueError):
         ours = False
     if not ours:
         raise OutputError(f"{folder}: is there and is no result of wateropt; move it or choose another --out")

@@ -59,7 +59,7 @@ def compare(first: Path, second: Path) -> list[Difference]:
 def _is_result(folder: Path) -> bool:
     try:
         return "wateropt" in json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, TypeError, ValueError):
         return False
 
 
