@@ -289,6 +289,7 @@ class Stage:
             behind = under_way.opening[key, j + 1] if (key, j + 1) in steps else 0.0
             return under_way.closing[key, j] == behind + share[key, j] * volume(key)
 
+        # (B4) what is under way moves up by a period; what enters is shared out over the periods
         self.constrain(f"{name}_balance", later, moves_up, "hm^3")
         arriving = {}
         for key in over:
@@ -307,11 +308,15 @@ class Stage:
 
     def close(self) -> None:
         """Close every balance: nodes, grids, accounts; and fill in the flows that were asked for."""
+        # (B5) flow that passes from node to node: everything that is sent
         for expression, origin, destination in self._passing:
             parts = [f for o, d, f in self._flows if o == origin and destination in (None, d)]
             expression.set_value(sum(parts) if parts else self.number(0.0, "m^3/s"))
+        # (B1) what is gained at a node sums to zero
         self._balance("water_balance", "node", "hm^3")
+        # (B2) what is fed to a grid in a block sums to zero
         self._balance("energy_balance", "grid", "GWh")
+        # (B3) an account is the sum of what is booked on it
         places = sorted({term.place for term in self.terms if term.book == "account"})
         amount = self.variable("account", places, "MUSD", lower=None)
         by_place = self._by_place("account")
