@@ -335,15 +335,18 @@ def test_a_change_that_changes_nothing_changes_nothing(monthly):
     assert (first.column_names, first.row_names) == (second.column_names, second.row_names)
 
 
-def test_a_change_does_what_it_says(monthly):
-    """Requirements of fields times 1.3 in July raise those of July, and no others."""
-    change = Change(table="demand_requirement", column="requirement_m3s", where={"use": "field", "month": 7},
-                    multiply=1.3)
+@pytest.mark.parametrize(("given", "expected"), [
+    ({"multiply": 1.3}, lambda flow: 1.3 * flow), ({"add": 5.0}, lambda flow: flow + 5.0),
+    ({"set": 40.0}, lambda flow: 40.0 + 0.0 * flow),
+])
+def test_a_change_does_what_it_says(monthly, given, expected):
+    """What changes the requirements of fields in July changes those of July, and no others."""
+    change = Change(table="demand_requirement", column="requirement_m3s", where={"use": "field", "month": 7}, **given)
     case = build_case("more", monthly.scenario.model_copy(update={"changes": [change]}), monthly.basin)
     for site, use in case.book.tables["demand"].use.items():
         before, after = (c.book.series["demand"]["requirement"][site] for c in (monthly, case))
-        factor = np.where((case.calendar.months == 7) & (use == "field"), 1.3, 1.0)
-        np.testing.assert_allclose(after, before * factor, rtol=1e-12)
+        changed = (case.calendar.months == 7) & (use == "field")
+        np.testing.assert_allclose(after, np.where(changed, expected(before), before), rtol=1e-12)
 
 
 def test_shortage_falls_on_the_least_valuable_use(dry):
