@@ -241,7 +241,6 @@ def test_head_iterations_find_the_higher_of_two_optima(tmp_path, prices):
     assert -result.objective == pytest.approx(best, rel=2e-4)
 
 
-@pytest.mark.xfail(strict=True, reason="inside the limits of storage a step limit always binds")
 def test_an_optimum_between_the_limits_settles(tmp_path):
     """An optimum at which no limit of the basin binds is found and called optimal."""
     assert solve_head(tmp_path, (42, 40), STRAIGHT, 1e5)[0].status == "optimal"
@@ -367,7 +366,6 @@ def test_shortage_falls_on_the_least_valuable_use(dry):
         np.testing.assert_allclose(short[cheap][used], room[cheap][used], atol=1e-6)
 
 
-@pytest.mark.xfail(strict=True, reason="rows with a price get back the limits of the first path, not of the last")
 def test_choosing_leaves_the_loaded_lp_as_it_was(monthly):
     """After choosing among equals, the loaded LP solves to the same cost again."""
     live = LiveCase(monthly)
@@ -376,7 +374,6 @@ def test_choosing_leaves_the_loaded_lp_as_it_was(monthly):
     assert live.solve_cost().objective == pytest.approx(solution.objective, rel=1e-9)
 
 
-@pytest.mark.xfail(strict=True, reason="February is taken as 28.25 days long")
 def test_a_clause_over_a_whole_season_is_not_scaled(dry):
     """A winter that lies wholly in the horizon owes its whole volume, in a common year too."""
     clause = {"kind": "season_volume", "clause": "winter", "reservoir": "toktogul", "sense": "<=", "first_month": 10,

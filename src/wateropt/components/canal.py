@@ -24,4 +24,4 @@ def build(stage, canals):
 
     # (K1) what enters the canal arrives less the loss
     stage.send("canal", canals, canals.origin, canals.destination, lambda c: flow[c],
-               lambda c: (1 - canals.loss[c]) * stage.hm3 * flow[c])
+               lambda c: (1 - canals.loss[c]) * stage.hm3 * flow[c], in_river=False)
