@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 import wateropt.components
 from wateropt.scenario import build_case
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wateropt.basin import Basin, find_basin, load_basin, read_yaml
 from wateropt.calendar import Calendar, Floats
-from wateropt.components import COMPONENTS
+from wateropt.components import COMPONENTS, demand
 from wateropt.ends import Ends, hydrology_shift
 from wateropt.errors import DataError, Problem, UsageError, nearest
 from wateropt.policies import POLICIES
@@ -228,6 +228,10 @@ def build_case(name: str, scenario: Scenario, basin: Basin) -> Case:
         problems += [problem for part in COMPONENTS for rule in part.RULES for problem in rule(tables)]
         problems += _check_openings(tables, opening, closing, file)
         problems += _check_prices(tables, series)
+        if len(tables["demand"]):
+            weights = series["demand"]["weight"]
+            steps = basin.shortage_steps
+            problems += demand.towns_come_before_fields(tables["demand"], weights, steps)  # type: ignore[no-untyped-call]
     if problems:
         raise DataError(f"scenario {name}", problems)
     settings = {"shortage_steps": basin.shortage_steps, "closing_value": scenario.closing_value}
