@@ -7,8 +7,24 @@ from typing import Any, NamedTuple
 
 from wateropt.errors import Problem, nearest
 from wateropt.stage import Stage
+from wateropt.tables import Table
 
 TAKEN = ("delivery", "claim", "sea_inflow", "evaporation", "canal", "reach")  # negative at the node: they leave it
+
+SENDS = {"reach": ("origin", "destination"), "canal": ("origin", "destination"), "reservoir": ("node", "outlet"),
+         "powerhouse": ("intake", "outfall")}
+
+
+def arcs(tables: Mapping[str, Table]) -> set[tuple[str, str]]:
+    """Return the pairs of nodes between which some asset sends water."""
+    return {(tables[name].columns[a][key], tables[name].columns[b][key]) for name, (a, b) in SENDS.items()
+            for key in tables[name]}
+
+
+def no_way(origin: str, destination: str, ways: Collection[tuple[str, str]]) -> str:
+    """Return the message that nothing is sent from a node to another."""
+    below = {b for a, b in ways if a == origin}
+    return f"no water is sent from `{origin}` to `{destination}`; {nearest(destination, below)}"
 
 
 class Entry(NamedTuple):
@@ -45,17 +61,20 @@ def volume(stage: Stage, entries: Iterable[Entry]) -> Any:
         if entry.term == "passing":
             total = total + entry.sign * stage.hm3 * stage.flow_between(entry.item, entry.to)
         else:
-            line = stage.booked("node", entry.term, entry.item)[0]  # of what is sent on: at the node that it leaves
-            total = total + entry.sign * (-1 if entry.term in TAKEN else 1) * line.expression
+            lines = stage.booked("node", entry.term, entry.item)[:1]  # of what is sent on: at the node that it leaves
+            for line in lines:  # none in a period in which the asset has no such term
+                total = total + entry.sign * (-1 if entry.term in TAKEN else 1) * line.expression
     return total
 
 
-def unknown_entries(lists: Iterable[tuple[str, str, str]], known: Mapping[str, Collection[str]]) -> Iterator[Problem]:
+def unknown_entries(lists: Iterable[tuple[str, str, str]], known: Mapping[str, Collection[str]],
+                    ways: Collection[tuple[str, str]]) -> Iterator[Problem]:
     """Yield what is wrong with the entries of clauses: wrong form, or a term that no asset has.
 
     Args:
         lists: (clause, column, text).
         known: asset ids and nodes by term.
+        ways: pairs of nodes between which water is sent.
     """
     for clause, column, text in lists:
         try:
@@ -67,4 +86,7 @@ def unknown_entries(lists: Iterable[tuple[str, str, str]], known: Mapping[str, C
             if entry.term not in known:
                 yield Problem("scenario", f"{clause}.{column}", f"no term `{entry.term}`; {nearest(entry.term, known)}")
             elif entry.item not in known[entry.term]:
-                yield Problem("scenario", f"{clause}.{column}", f"no `{entry.item}` has the term `{entry.term}`")
+                yield Problem("scenario", f"{clause}.{column}", f"no `{entry.item}` has the term `{entry.term}`; "
+                              f"{nearest(entry.item, known[entry.term])}")
+            elif entry.term == "passing" and (entry.item, entry.to) not in ways:
+                yield Problem("scenario", f"{clause}.{column}", no_way(entry.item, entry.to, ways))

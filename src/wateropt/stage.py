@@ -153,6 +153,7 @@ class Stage:
         self._flows: list[tuple[str, str, Any]] = []  # origin, destination, flow of every `send`
         self._passing: list[tuple[Any, str, str | None]] = []
         self._sent: dict[tuple[str, str, str], list[Any]] = {}  # energy of every `transmit`
+        self._allotted: dict[tuple[str, str, str], list[Any]] = {}  # amounts of every `allot`
         self._expansions: dict[tuple[str, str], list[tuple[Any, float]]] = {}
         days = book.calendar.days
         self.days = self._scalar("days", days, "day")
@@ -278,6 +279,10 @@ class Stage:
         """Return the energy [GWh] that all links send from one grid to another in a block."""
         return sum(self._sent.get((origin, destination, block), []), start=self.number(0.0, "GWh"))
 
+    def allot(self, origin: str, destination: str, block: str, amount: Any) -> None:
+        """Settle an amount of energy [GWh] on what flows from grid to grid; no flow is settled twice."""
+        self._allotted.setdefault((origin, destination, block), []).append(amount)
+
     def booked(self, book: str, term: str, item: str) -> list[Term]:
         """Return the terms of an asset that are on the ledger so far: of one name, in any place."""
         return [line for line in self.terms if (line.book, line.term) == (book, term) and _first(line.item) == item]
@@ -351,6 +356,9 @@ class Stage:
         self._balance("water_balance", "node", "hm^3")
         # (B2) what is fed to a grid in a block sums to zero
         self._balance("energy_balance", "grid", "GWh")
+        # (B6) what is settled on a flow between grids is at most that flow
+        self.constrain("flow_allotted", sorted(self._allotted), lambda *way: sum(self._allotted[way])
+                       <= self.transmitted(*way), "GWh")
         # (B3) an account is the sum of what is booked on it
         places = sorted({term.place for term in self.terms if term.book == "account"})
         amount = self.variable("account", places, "MUSD", lower=None)

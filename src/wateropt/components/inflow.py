@@ -22,6 +22,8 @@ SERIES = (
     ), "measured or reconstructed inflow", unless="share_of"),
 )
 
+ROUNDING = 1e-9
+
 
 def says_what_it_includes(tables):
     """Find series that are net of evaporation and name no reservoir, and the other way round."""
@@ -39,7 +41,10 @@ def parts_stay_within_the_whole(tables):
         whole = inflows.share_of[key]
         if whole and inflows.share_of[whole]:
             yield Problem("inflow.csv", inflows.places[key], f"`{whole}` is a part itself; name the measured inflow")
-        if sum(inflows.share[k] for k in inflows if inflows.share_of[k] == key) > 1:
+        if whole and inflows.evaporation[key] == "included":
+            yield Problem("inflow.csv", inflows.places[key], "is a part, whose evaporation is that of the measured "
+                          "inflow; write `excluded`")
+        if sum(inflows.share[k] for k in inflows if inflows.share_of[k] == key) > 1 + ROUNDING:
             yield Problem("inflow.csv", inflows.places[key], "its parts are more than the whole; lower a `share`")
 
 

@@ -20,13 +20,14 @@ COLUMNS = (
     Column("sell_back_price", "USD/MWh", "what the host pays for energy sold back", low=0.0),
 )
 SERIES = ()
+ROUNDING = 1e-9
 
 
 def shares_leave_something_to_the_host(tables):
     """Find plants whose other owners own all of it or more, and owners that are the host."""
     joint, plants = tables[NAME], tables["powerhouse"]
     for j in joint:
-        if sum(joint.share[k] for k in joint if joint.powerhouse[k] == joint.powerhouse[j]) > 1:
+        if sum(joint.share[k] for k in joint if joint.powerhouse[k] == joint.powerhouse[j]) > 1 + ROUNDING:
             yield Problem("joint.csv", joint.places[j], "the shares of this plant sum to more than 1; lower one")
         if joint.owner[j] == plants.country[joint.powerhouse[j]]:
             yield Problem("joint.csv", joint.places[j], "the host owns what the others leave; remove its row")
@@ -66,9 +67,9 @@ def build(stage, owners):
                     + owners.share[j] * generation[j] - sold_back[j] - sum(exported[j, b] for b in stage.blocks), "GWh")
     stage.constrain("entitlement_settled", owners, lambda j: ahead.closing[j] == stage.number(0.0, "GWh"), "GWh",
                     when=ends)
-    # (J2) no more is exported than flows to the owner's grid
-    stage.constrain("owner_export_limit", both, lambda j, b: exported[j, b]
-                    <= stage.transmitted(host[j], owners.grid[j], b), "GWh")
+    # (J2) export is settled on what flows from the host's grid to the owner's, and on nothing twice
+    for j, b in both:
+        stage.allot(host[j], owners.grid[j], b, exported[j, b])
     _settle(stage, owners, host, both, exported, sold_back)
 
 

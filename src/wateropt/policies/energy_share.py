@@ -3,6 +3,7 @@
 import numpy as np
 
 from wateropt.calendar import windows
+from wateropt.errors import Problem
 from wateropt.tables import Column
 from wateropt.units import MUSD_PER_GWH_PER_USD_PER_MWH
 
@@ -16,7 +17,19 @@ COLUMNS = (
     Column("penalty", "USD/MWh", "price of energy missed; empty for a hard clause", default=None, low=0.0),
 )
 SERIES = ()
-RULES = ()
+
+
+def grid_is_linked(tables):
+    """Find grids that no link joins to the plant's grid: nothing of the share could reach them."""
+    clauses, links, home = tables[NAME], tables["link"], tables["powerhouse"].grid
+    joined = {(links.origin[k], links.destination[k]) for k in links}
+    for c in clauses:
+        way = (home[clauses.powerhouse[c]], clauses.grid[c])
+        if way not in joined and way[::-1] not in joined:
+            yield Problem("scenario", c, f"no link joins `{way[1]}` and the plant's grid `{way[0]}`; name another grid")
+
+
+RULES = (grid_is_linked,)
 UNIT = "GWh"
 
 

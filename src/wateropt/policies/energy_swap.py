@@ -51,11 +51,10 @@ def build(stage, swaps):
                 else links.origin[table.link[c]] for c in swaps}
     both = [(c, b) for c in swaps for b in stage.blocks]
     taken, repaid = stage.variable("swap_taken", both, "GWh"), stage.variable("swap_repaid", both, "GWh")
-    # (S6) what is taken or given back is part of what flows
-    stage.constrain("swap_taken_limit", both, lambda c, b: taken[c, b]
-                    <= stage.transmitted(creditor[c], table.debtor[c], b), "GWh")
-    stage.constrain("swap_repaid_limit", both, lambda c, b: repaid[c, b]
-                    <= stage.transmitted(table.debtor[c], creditor[c], b), "GWh")
+    # (S6) what is taken or given back is settled on what flows, and on nothing twice
+    for c, b in both:
+        stage.allot(creditor[c], table.debtor[c], b, taken[c, b])
+        stage.allot(table.debtor[c], creditor[c], b, repaid[c, b])
     debt = stage.state("swap_debt", swaps, "GWh")
     # (S7) the debt grows by what is taken and shrinks by what is given back
     stage.constrain("swap_debt_total", swaps, lambda c: debt.closing[c] == debt.opening[c]
@@ -66,7 +65,6 @@ def build(stage, swaps):
 
 
 def _so_far(stage, swaps, name, shape, amount):
-    counts = stage.slot(f"{name}_counts", {c: shape[c][0].astype(float) for c in swaps}, "dimensionless")
     keeps = stage.slot(f"{name}_keeps", {c: (~shape[c][1]).astype(float) for c in swaps}, "dimensionless")
     total = stage.state(f"{name}_so_far", swaps, "GWh")
     stage.constrain(f"{name}_total", swaps, lambda c: total.closing[c] == keeps[c] * total.opening[c]
@@ -75,20 +73,20 @@ def _so_far(stage, swaps, name, shape, amount):
     outside = {c: ~shape[c][0] for c in swaps}
     stage.constrain(f"{name}_months", [c for c in swaps if outside[c].any()],
                     lambda c: sum(amount[c, b] for b in stage.blocks) <= stage.number(0.0, "GWh"), "GWh", when=outside)
-    return total, counts
+    return total
 
 
 def _limit_taking(stage, swaps, table, taken):
     shape = {c: windows(stage.book.calendar, table.first_month[c], table.last_month[c]) for c in swaps}
     # (S8) no more is taken in a year than agreed
-    total, _ = _so_far(stage, swaps, "swap_taken", shape, taken)
+    total = _so_far(stage, swaps, "swap_taken", shape, taken)
     stage.constrain("swap_take_limit", swaps, lambda c: total.closing[c] <= swaps.take[c], "GWh")
 
 
 def _repay(stage, swaps, table, repaid):
     calendar = stage.book.calendar
     shape = {c: windows(calendar, table.repay_first_month[c], table.repay_last_month[c]) for c in swaps}
-    total, _ = _so_far(stage, swaps, "swap_repaid", shape, repaid)
+    total = _so_far(stage, swaps, "swap_repaid", shape, repaid)
     ends = {c: shape[c][2] for c in swaps}
     bound = swaps.where(lambda c: ends[c].any())
     due = {c: table.repay[c] * coverage(calendar, table.repay_first_month[c], table.repay_last_month[c]) for c in swaps}

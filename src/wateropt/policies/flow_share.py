@@ -8,7 +8,7 @@ protocol on the Talas (half and half) and the 1983 provision on the Chu (58 and 
 import numpy as np
 
 from wateropt.calendar import windows
-from wateropt.entries import read_entries, unknown_entries, volume
+from wateropt.entries import arcs, read_entries, unknown_entries, volume
 from wateropt.tables import Column
 
 NAME = "flow_share"
@@ -31,8 +31,9 @@ def entries_exist(tables):
              "canal": "canal", "reach": "reach", "sea_inflow": "sea", "evaporation": "reservoir",
              "storage_change": "reservoir", "passing": "node"}
     known = {term: set(tables[name].ids) for term, name in names.items()}
+    known["return_flow"] = {d for d in tables["demand"] if tables["demand"].return_share[d] > 0}
     lists = [(c, column, clauses.columns[column][c]) for c in clauses for column in ("resource", "credit")]
-    yield from unknown_entries(lists, known)
+    yield from unknown_entries(lists, known, arcs(tables))
 
 
 RULES = (entries_exist,)

@@ -3,6 +3,8 @@
 import numpy as np
 
 from wateropt.calendar import windows
+from wateropt.entries import arcs, no_way
+from wateropt.errors import Problem
 from wateropt.tables import Column
 from wateropt.units import HM3_PER_M3S_DAY
 
@@ -16,7 +18,18 @@ COLUMNS = (
     Column("penalty", "USD/m3", "price of each volume missed; empty for a hard clause", default=None, low=0.0),
 )
 SERIES = ()
-RULES = ()
+
+
+def water_is_sent(tables):
+    """Find clauses between nodes of which none sends water to the other."""
+    clauses, ways = tables[NAME], arcs(tables)
+    for c in clauses:
+        way = (clauses.origin[c], clauses.destination[c])
+        if way not in ways:
+            yield Problem("scenario", c, no_way(*way, ways))
+
+
+RULES = (water_is_sent,)
 UNIT = "hm3"
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from wateropt import __version__
 from wateropt.errors import OutputError
+from wateropt.notices import notices
 from wateropt.report.dataset import write_netcdf
 from wateropt.report.tables import COLUMNS, TABLES
 from wateropt.result import Result
@@ -60,7 +61,7 @@ def summary(result: Result) -> dict[str, Any]:
         "periods": len(case.calendar), "status": result.status, "objective_musd": float(f"{result.objective:.10g}"),
         "price_year": case.basin.price_year, "sizes": run["sizes"], "solves": run["solves"],
         "fixed_head": run["fixed_head"], "held": run["held"], "head_gap": float(f"{run['head_gap']:.3g}"),
-        "residuals": run["residuals"], "inputs_sha256": dict(case.basin.hashes),
+        "residuals": run["residuals"], "notices": notices(result), "inputs_sha256": dict(case.basin.hashes),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in SOLVED_WITH}},
         "seconds": {name: round(value, 3) for name, value in run["phases"].items()},
     }

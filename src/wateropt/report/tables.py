@@ -68,14 +68,16 @@ def _arrivals(at: list[Line], count: int) -> Floats:
 
 def plants(result: Result) -> Iterator[Row]:
     """One row per plant, period and load block."""
-    table = result.case.book.tables["powerhouse"]
+    table, projects = (result.case.book.tables[name] for name in ("powerhouse", "project"))
     for p in table:
+        built = sum((result.values.get("built", q) for q in projects if projects.asset[q] == p
+                     and projects.kind[q] == "powerhouse"), np.zeros(result.values.periods))
         for t, start, days in _periods(result):
             for b in result.case.book.blocks:
                 yield {"plant": p, "country": table.country[p], "start": start, "days": days, "block": b,
                        "turbine_m3s": result.values.get("block_turbine", (p, b))[t],
                        "head_m": result.derived["head"][p][t], "energy_gwh": result.values.get("energy", (p, b))[t],
-                       "capacity_mw": table.capacity[p]}
+                       "capacity_mw": table.capacity[p] + built[t]}
 
 
 def reaches(result: Result) -> Iterator[Row]:
