@@ -121,9 +121,6 @@ def in_months(months: npt.NDArray[np.int64], first: int, last: int) -> npt.NDArr
     return (months >= first) | (months <= last)
 
 
-MONTH_DAYS = (31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-
-
 def windows(calendar: Calendar, first: float, last: float) -> tuple[Mask, Mask, Mask]:
     """Return, by period: in the window, first of a window, last of a window (each bool, shape (period,)).
 
@@ -136,14 +133,24 @@ def windows(calendar: Calendar, first: float, last: float) -> tuple[Mask, Mask, 
     return inside, begins, ends
 
 
+def window_days(day: date, first: int, last: int) -> int:
+    """Return the length in days of the window from month `first` to `last` that a day lies in.
+
+    >>> window_days(date(2024, 1, 11), 10, 3), window_days(date(2022, 12, 1), 10, 3)
+    (183, 182)
+    """
+    year = day.year - (day.month < first)
+    after = first + (last - first) % 12  # months from January of that year to the end of the window
+    return (date(year + after // 12, after % 12 + 1, 1) - date(year, first, 1)).days
+
+
 def coverage(calendar: Calendar, first: float, last: float) -> Floats:
     """Return which share of the whole window the horizon covers, for the window that ends in each period."""
     inside, begins, _ = windows(calendar, first, last)
-    length = sum(MONTH_DAYS[(int(first) - 1 + k) % 12] for k in range((int(last) - int(first)) % 12 + 1))
     days, share = 0.0, np.zeros(len(calendar))
     for t in range(len(calendar)):
         days = (0.0 if begins[t] else days) + inside[t] * calendar.days[t]
-        share[t] = min(days / length, 1.0)
+        share[t] = days / window_days(calendar.starts[t], int(first), int(last))
     return share
 
 

@@ -33,9 +33,11 @@ def _of_clause(row: dict[str, Any], penalty: str, short: str) -> Iterator[str]:
         if not row["hard"]:
             yield (f"{clause} is missed by {row['shortfall']:,.1f} of {row['required']:,.1f} {unit}: its penalty of "
                    f"{penalty} is too small to be respected, or it cannot be kept")
-    elif row["shadow_price_musd_per_unit"] > SMALL and short:
-        yield (f"{clause} is kept while {short}; one {unit} less of it would save "
-               f"{row['shadow_price_musd_per_unit']:,.3g} MUSD")
+        return
+    saves = row["shadow_price_musd_per_unit"] * (-1 if row["sense"] == "<=" else 1)
+    if saves > SMALL and short:
+        change = "more" if row["sense"] == "<=" else "less"
+        yield f"{clause} is kept while {short}; one {unit} {change} in it would save {saves:,.3g} MUSD"
 
 
 def _penalty(part: Any, table: Table, row: dict[str, Any]) -> str:
