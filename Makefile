@@ -14,8 +14,8 @@ test-all:  ## the fast suite and everything that takes longer
 	pytest -m ''
 
 data:  ## make every reconstructed table again
-	python tools/reconstruct/kyrgyz_load.py
 	python tools/reconstruct/naryn_syrdarya.py
+	python tools/reconstruct/kyrgyz_load.py
 	python tools/reconstruct/check_balances.py
 	python tools/schematic.py
 

@@ -4,6 +4,7 @@ import csv
 import json
 import math
 import re
+from datetime import date
 from importlib.metadata import version
 
 import netCDF4
@@ -183,6 +184,15 @@ def test_every_quantity_says_its_unit_and_name(monthly_result):
         assert variable.attrs["long_name"], name
         assert set(variable.dims) <= set(dataset.coords), name
     assert dataset["storage"].sel(time="2023-04-01").size == len(monthly_result.case.book.tables["reservoir"])
+
+
+def test_an_opening_has_no_date_even_if_there_is_one_period(monthly):
+    """What holds before the first period is one number, also for a horizon of one month."""
+    month = monthly.scenario.model_copy(update={"start": date(2023, 7, 1), "end": date(2023, 7, 31)})
+    basin = wateropt.basin.load_basin(wateropt.basin.find_basin("naryn-syrdarya"))
+    arrays = wateropt.solve(wateropt.scenario.build_case("july", month, basin), fixed_head=True).to_xarray()
+    assert "time" not in arrays["storage_opening"].dims
+    assert arrays["storage"].sizes["time"] == 1
 
 
 # ---- whole or not at all ----------------------------------------------------------------------------

@@ -241,7 +241,6 @@ def test_head_iterations_find_the_higher_of_two_optima(tmp_path, prices):
     assert -result.objective == pytest.approx(best, rel=2e-4)
 
 
-@pytest.mark.xfail(strict=True, reason="inside the limits of storage a step limit always binds")
 def test_an_optimum_between_the_limits_settles(tmp_path):
     """An optimum at which no limit of the basin binds is found and called optimal."""
     assert solve_head(tmp_path, (42, 40), STRAIGHT, 1e5)[0].status == "optimal"
@@ -335,15 +334,18 @@ def test_a_change_that_changes_nothing_changes_nothing(monthly):
     assert (first.column_names, first.row_names) == (second.column_names, second.row_names)
 
 
-def test_a_change_does_what_it_says(monthly):
-    """Requirements of fields times 1.3 in July raise those of July, and no others."""
-    change = Change(table="demand_requirement", column="requirement_m3s", where={"use": "field", "month": 7},
-                    multiply=1.3)
+@pytest.mark.parametrize(("given", "expected"), [
+    ({"multiply": 1.3}, lambda flow: 1.3 * flow), ({"add": 5.0}, lambda flow: flow + 5.0),
+    ({"set": 40.0}, lambda flow: 40.0 + 0.0 * flow),
+])
+def test_a_change_does_what_it_says(monthly, given, expected):
+    """What changes the requirements of fields in July changes those of July, and no others."""
+    change = Change(table="demand_requirement", column="requirement_m3s", where={"use": "field", "month": 7}, **given)
     case = build_case("more", monthly.scenario.model_copy(update={"changes": [change]}), monthly.basin)
     for site, use in case.book.tables["demand"].use.items():
         before, after = (c.book.series["demand"]["requirement"][site] for c in (monthly, case))
-        factor = np.where((case.calendar.months == 7) & (use == "field"), 1.3, 1.0)
-        np.testing.assert_allclose(after, before * factor, rtol=1e-12)
+        changed = (case.calendar.months == 7) & (use == "field")
+        np.testing.assert_allclose(after, np.where(changed, expected(before), before), rtol=1e-12)
 
 
 def test_shortage_falls_on_the_least_valuable_use(dry):
@@ -362,3 +364,21 @@ def test_shortage_falls_on_the_least_valuable_use(dry):
     for cheap, dear in permutations(short, 2):
         used = (short[dear] > 1e-6) & (price[cheap] < price[dear] - 1e-9)
         np.testing.assert_allclose(short[cheap][used], room[cheap][used], atol=1e-6)
+
+
+def test_choosing_leaves_the_loaded_lp_as_it_was(monthly):
+    """After choosing among equals, the loaded LP solves to the same cost again."""
+    live = LiveCase(monthly)
+    solution, _ = live.solve_head()
+    live.choose(solution)
+    assert live.solve_cost().objective == pytest.approx(solution.objective, rel=1e-9)
+
+
+def test_a_clause_over_a_whole_season_is_not_scaled(dry):
+    """A winter that lies wholly in the horizon owes its whole volume, in a common year too."""
+    clause = {"kind": "season_volume", "clause": "winter", "reservoir": "toktogul", "sense": "<=", "first_month": 10,
+              "last_month": 3, "quantity_hm3": 6000.0, "penalty_usd_per_m3": 0.02}
+    case = build_case("winter", dry.scenario.model_copy(update={"policies": [clause]}), dry.basin)
+    live = LiveCase(case)
+    due = live.horizon.columns_of("season_quantity", "winter")
+    assert live.lp.lower[due[due >= 0]] == pytest.approx([6000.0], rel=1e-12)

@@ -179,6 +179,7 @@ def test_what_rivers_bring_is_measured(folder):
 MADE = {
     "check_balances.py": (),
     "kyrgyz_load.py": ("grid_load",),
+    "neighbour_load.py": (),
     "naryn_syrdarya.py": ("inflow_flow", "gain_flow", "reservoir_observed", "reach_observed", "canal_observed",
                           "demand_requirement", "sea_target", "corrections"),
 }

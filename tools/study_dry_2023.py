@@ -232,20 +232,20 @@ def binding_table(run: Facts) -> str:
 
 
 def _power_source(run: Facts, month: int) -> str:
-    """Return the dearest exchange step that is used for Kyrgyzstan in a month, and how far."""
+    """Return the dearest price at which neighbours give energy in a month, and how far its steps are used."""
     steps, series = run.case.book.tables["exchange"], run.case.book.series["exchange"]
-    inside = run.months == month
-    hours, best = run.case.calendar.days * 24, ("no purchases", -1.0, 0.0)
-    for x in steps:
-        used = sum(run.values.get("exchanged", (x, b)) for b in run.case.book.blocks)[inside].sum()
+    inside, hours = run.months == month, run.case.calendar.days * 24
+    used: dict[float, float] = {}
+    width: dict[float, float] = {}
+    for x in (x for x in steps if steps.direction[x] == "supply"):
         price = float(series["price"][x][inside].mean())
-        width = (series["limit"][x] * hours * 1e-3)[inside].sum()
-        if steps.direction[x] == "supply" and used > 1e-3 and price >= best[1]:
-            share = used / width if price > best[1] else max(best[2], used / width)
-            best = (x, price, share)
-    if best[1] < 0:
-        return best[0]
-    return f"{best[1]:.0f} USD/MWh step, {'full' if best[2] > 0.999 else f'{best[2]:.0%} used'}"
+        energy = sum(run.values.get("exchanged", (x, b)) for b in run.case.book.blocks)[inside].sum()
+        used[price] = used.get(price, 0.0) + energy
+        width[price] = width.get(price, 0.0) + (series["limit"][x] * hours * 1e-3)[inside].sum()
+    paid = [price for price, energy in used.items() if energy > 1e-3]
+    if not paid:
+        return "none"
+    return f"{max(paid):.0f} USD/MWh, {used[max(paid)] / width[max(paid)]:.0%} used"
 
 
 def month_table(run: Facts, history: Facts) -> str:

@@ -13,7 +13,7 @@ from wateropt.calendar import Floats
 class LevelCurve:
     """Monotone cubic through measured points (Fritsch and Carlson 1980), with its derivative.
 
-    SciPy's `PchipInterpolator` is the same curve; loading it costs more than a whole dekadal year's solve.
+    SciPy's `PchipInterpolator` differs only in its end slopes; loading it costs more than solving a year.
 
     Attributes:
         storage: storages of the points [hm³], increasing, shape (point,).

@@ -78,7 +78,9 @@ class Ends:
         self.asked.add(("closing", state, key))
         rule = self.closing.get(state, "observed")
         if isinstance(rule, dict):
-            return rule.get(key, opening)
+            if key in rule:
+                return rule[key]
+            rule = "observed"
         if rule == "observed":
             day = self.calendar.end.toordinal() - 1
             found = float(self._daily(observed, key, day, day + 1)[0])

@@ -40,7 +40,7 @@ class Change(Strict):
         table: file without its ending, e.g. `demand_requirement` or `powerhouse`.
         column: column, with or without the unit's suffix.
         where: column -> values; rows that match all of them are changed. `month` selects calendar months.
-        multiply, add, set: what is done, in this order.
+        set, multiply, add: what is done, in this order.
     """
 
     table: str

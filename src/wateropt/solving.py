@@ -19,6 +19,7 @@ from wateropt.scenario import Case
 
 MOST_ITERATIONS = 30
 MOST_CHOICES = 10
+GAIN = 1e-7  # relative gain below which a step limit that binds no longer matters: an optimum between limits
 EQUAL_COST = 1e-7  # relative cost that choosing among equal optima may give up
 PRICED = 1e-9  # MUSD per unit above which a column or row has a price
 IDLE = 1e-3  # weight of spill and canal flow: water goes by the bottom outlet first, and in no circles
@@ -81,23 +82,32 @@ class LiveCase:
             return
         with self.clock.phase("patch"):
             self.path.follow(x)
-            self.highs.change_entries(*self.horizon.changed_entries(SLOTS))
-            self.highs.change_row_bounds(*self.horizon.row_limits_of("storage_energy"))
-            self.highs.change_bounds(*self.path.limits())
+            self._patch()
+
+    def _patch(self) -> None:
+        """Bring the loaded LP, and `lp`, to the head path."""
+        rows, row_lower, row_upper = self.horizon.row_limits_of("storage_energy")
+        columns, lower, upper = self.path.limits()
+        self.lp.row_lower[rows], self.lp.row_upper[rows] = row_lower, row_upper
+        self.lp.lower[columns], self.lp.upper[columns] = lower, upper
+        self.highs.change_entries(*self.horizon.changed_entries(SLOTS))
+        self.highs.change_row_bounds(rows, row_lower, row_upper)
+        self.highs.change_bounds(columns, lower, upper)
 
     def solve_head(self) -> tuple[Solution, bool]:
         """Solve until the LP's energy is the curve's; return the solution and whether the head settled."""
         solution = self.solve_cost()
-        gap, self.path.step = float("inf"), STEP
+        gap, cost, self.path.step = float("inf"), solution.objective, STEP
         for _ in range(1, MOST_ITERATIONS):
             self.relinearise(solution.x)
             solution = self.solve_cost()
             new = self.path.gap(solution.x)
-            if new <= TOLERANCE and not self.path.binds(solution.x):
+            gained = abs(solution.objective - cost) > GAIN * max(abs(cost), 1.0)
+            if new <= TOLERANCE and not (gained and self.path.binds(solution.x)):
                 return solution, True
             if new > 0.5 * gap:
                 self.path.step *= SHRINK
-            gap = new
+            gap, cost = new, solution.objective
         return solution, False
 
     def choose(self, solution: Solution) -> Solution:

@@ -150,7 +150,7 @@ class Stage:
         self.row_units: dict[str, str] = {}
         self.states: dict[str, State] = {}
         self.terms: list[Term] = []
-        self._flows: list[tuple[str, str, Any]] = []  # origin, destination, flow of every `send`
+        self._flows: list[tuple[str, str, Any, bool]] = []  # origin, destination, flow, in the river: of every `send`
         self._passing: list[tuple[Any, str, str | None]] = []
         self._sent: dict[tuple[str, str, str], list[Any]] = {}  # energy of every `transmit`
         self._allotted: dict[tuple[str, str, str], list[Any]] = {}  # amounts of every `allot`
@@ -242,18 +242,18 @@ class Stage:
             self.terms.append(Term("node", node[first], term, key, rule(*_flat(key))))
 
     def send(self, term: str, over: Iterable[Index], origin: Mapping[str, str], destination: Mapping[str, str],
-             flow: Rule, arriving: Rule | None = None) -> None:
-        """Send a flow [m³/s] from node to node; `arriving` [hm³] is κ·flow unless it is given."""
+             flow: Rule, arriving: Rule | None = None, *, in_river: bool = True) -> None:
+        """Send a flow [m³/s] from node to node, in the river or out of it; `arriving` [hm³] is κ·flow unless given."""
         for key in over:
             leaving = flow(key)
-            self._flows.append((origin[key], destination[key], leaving))
+            self._flows.append((origin[key], destination[key], leaving, in_river))
             arrival = arriving(key) if arriving else self.hm3 * leaving
             self.terms.append(Term("node", origin[key], term, key, -self.hm3 * leaving))
             self.terms.append(Term("node", destination[key], term, key, arrival))
 
     def passing(self, name: str, over: Iterable[str], origin: Mapping[str, str],
                 destination: Mapping[str, str] | None = None) -> Any:
-        """Return the total flow [m³/s] that all components send from one node (to another), by id."""
+        """Return the flow [m³/s] that all components send down the river from one node (to another), by id."""
         expression = Expression(list(over), initialize=0.0)
         setattr(self.block, name, expression)
         for key in over:
@@ -289,7 +289,7 @@ class Stage:
 
     def flow_between(self, origin: str, destination: str) -> Any:
         """Return the flow [m³/s] that has been sent from one node to another so far."""
-        parts = [flow for o, d, flow in self._flows if (o, d) == (origin, destination)]
+        parts = [flow for o, d, flow, _ in self._flows if (o, d) == (origin, destination)]
         return sum(parts, start=self.number(0.0, "m^3/s"))
 
     def expand(self, kind: str, asset: str, built: Any, most: float) -> None:
@@ -350,7 +350,7 @@ class Stage:
         """Close every balance: nodes, grids, accounts; and fill in the flows that were asked for."""
         # (B5) flow that passes from node to node: everything that is sent
         for expression, origin, destination in self._passing:
-            parts = [f for o, d, f in self._flows if o == origin and destination in (None, d)]
+            parts = [f for o, d, f, river in self._flows if river and o == origin and destination in (None, d)]
             expression.set_value(sum(parts) if parts else self.number(0.0, "m^3/s"))
         # (B1) what is gained at a node sums to zero
         self._balance("water_balance", "node", "hm^3")

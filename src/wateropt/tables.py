@@ -192,13 +192,14 @@ def read_rows(path: Path, problems: list[Problem]) -> list[tuple[int, dict[str, 
             return []
         rows = []
         for row in reader:
-            if not any(cell.strip() for cell in row):
+            cells = [cell.strip() for cell in row]
+            if not any(cells):
                 continue
             if len(row) != len(header):
                 found = f"{len(row)} cells where the header has {len(header)}; is the file cut off?"
                 problems.append(Problem(path.name, f"line {reader.line_num}", found))
                 continue
-            rows.append((reader.line_num, dict(zip(header, (cell.strip() for cell in row), strict=True))))
+            rows.append((reader.line_num, dict(zip(header, cells, strict=True))))
     except csv.Error as error:
         found = f"not a CSV file ({error}); is a quote missing, or the file cut off?"
         problems.append(Problem(path.name, f"line {reader.line_num}", found))

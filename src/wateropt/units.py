@@ -61,7 +61,7 @@ def energy_per_hm3(head: Number, efficiency: float) -> Number:
     Returns:
         Energy per volume [GWh/hm³], of the arguments' common shape.
 
-    Source: E = ρ g V H η; equation (P3) of docs/equations.md.
+    Source: E = ρ g V H η; equation (P2) of docs/equations.md.
 
     >>> round(energy_per_hm3(100.0, 0.9), 4)
     0.2453

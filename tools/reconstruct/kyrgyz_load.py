@@ -16,6 +16,8 @@ The calendar year 2023 is the one place where the sources disagree. January to M
 (generation 6486 GWh and imports 1517 GWh). A year of 16558 GWh would leave 40 GWh a day for June to
 December, of which December alone had about 66; the ministry's 17.2 TWh fits and is used.
 
+The grids of the neighbours get the load that their plants on the river served (neighbour_load.py).
+
 Reads data/sources/kyrgyz_power_monthly.csv, writes data/basins/naryn-syrdarya/grid_load.csv.
 Run it from the root of the repository: python tools/reconstruct/kyrgyz_load.py
 """
@@ -29,6 +31,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+from neighbour_load import neighbour_rows
 
 SOURCE = Path("data/sources/kyrgyz_power_monthly.csv")
 TARGET = Path("data/basins/naryn-syrdarya/grid_load.csv")
@@ -157,7 +160,7 @@ def main() -> None:
     """Read the published sums, fit the months, write the loads."""
     anchors = read_anchors(SOURCE)
     days_gwh = daily_energy(anchors)
-    write_rows(TARGET, load_rows(days_gwh))
+    write_rows(TARGET, [*load_rows(days_gwh), *neighbour_rows()])
     report(anchors, days_gwh)
 
 

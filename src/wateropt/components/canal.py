@@ -29,7 +29,7 @@ def build(stage, canals):
 
     # (K1) what enters the canal arrives less the loss, but for what lining saves
     stage.send("canal", canals, canals.origin, canals.destination, lambda c: flow[c],
-               lambda c: stage.hm3 * ((1 - canals.loss[c]) * flow[c] + (saved[c] if lined[c] else 0.0)))
+               lambda c: stage.hm3 * ((1 - canals.loss[c]) * flow[c] + (saved[c] if lined[c] else 0.0)), in_river=False)
     # (K2) a canal that may be built larger carries no more than is built
     stage.constrain("canal_built", canals.where(lambda c: grows[c] is not None), lambda c: flow[c]
                     <= canals.capacity[c] + stage.number(1.0, "m^3/s") * grows[c][0], "m^3/s")

@@ -96,7 +96,7 @@ def _array(result: Result, name: str, group: Columns, labels: dict[str, list[str
     levels = [[str(v) for v in dict.fromkeys(part)] for part in parts]
     values = np.array([result.values.amounts[name, key] for key in group.index])
     attributes = {"units": group.unit, "long_name": name.replace("_", " "), "kind": group.kind}
-    along = ("time",) if values.shape[1] == len(result.case.calendar) else ()
+    along = () if group.kind == "opening" else ("time",)
     values = values if along else values[:, 0]
     if np.prod([len(level) for level in levels]) != len(group.index):
         levels = [["/".join(map(str, key)) for key in group.index]]
