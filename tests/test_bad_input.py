@@ -11,6 +11,8 @@ import yaml
 
 from wateropt.basin import find_basin, load_basin
 from wateropt.cli import main
+from wateropt.errors import DataError
+from wateropt.scenario import load_cases
 
 LATER = re.compile(r",(2022-(0[7-9]|1[0-2])|202[34])-\d\d,\d+,")  # a period that begins after June 2022
 YEAR = {"title": "a year", "basin": "naryn-syrdarya", "start": "2022-10-01", "end": "2023-09-30", "step": "month"}
@@ -457,3 +459,13 @@ def test_no_traceback_reaches_the_user(basin):
     done = wateropt("solve", "--nonsense")
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+def test_problems_of_several_scenarios_appear_together(tmp_path):
+    """Two bad scenarios are one error that names what is wrong in both."""
+    for name, step in (("first", "week"), ("second", "year")):
+        (tmp_path / f"{name}.yaml").write_text(f"{{title: t, basin: naryn-syrdarya, start: 2022-10-01, end: 2023-09-30, "
+                                               f"step: {step}}}", encoding="utf-8")
+    with pytest.raises(DataError) as error:
+        load_cases([str(tmp_path / "first.yaml"), str(tmp_path / "second.yaml")])
+    assert {problem.file for problem in error.value.problems} == {"first.yaml", "second.yaml"}

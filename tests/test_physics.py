@@ -232,8 +232,6 @@ def test_head_iterations_find_the_true_optimum_without_a_limit(tmp_path, prices)
     assert -result.objective == pytest.approx(best, rel=2e-4)
 
 
-@pytest.mark.xfail(strict=True, reason="the first path knows no response of the head: it starts towards the lower of "
-                   "two optima")
 @pytest.mark.parametrize("prices", [(40, 40), (41, 40)])
 def test_head_iterations_find_the_higher_of_two_optima(tmp_path, prices):
     """At nearly equal prices a full lake earns more than an empty one."""

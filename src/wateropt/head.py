@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 STEP = 0.15  # most that mean storage may leave its path, as a share of full storage
 SHRINK = 0.6  # of the step, when the gap fails to halve
-TOLERANCE = 1e-3  # Σ|E by the LP - E by the curve| / Σ E by the curve, at every plant
+TOLERANCE = 1e-4  # Σ|E by the LP - E by the curve| / Σ E by the curve, at every plant: looser, duals are percents off
 SLOTS = ("head_energy", "head_slope", "head_storage")
 
 Key = tuple[str, str]  # plant, block
@@ -90,6 +90,11 @@ class HeadPath:
         """Lay the path along a solution."""
         self.storage = {p: x[self.horizon.columns_of("mean_storage", p)] for p in self.storage}
         self._fill(self._volumes(x))
+
+    def spread(self, x: Floats) -> None:
+        """Keep the straight path, with what a solution turbines spread evenly over time: the head responds."""
+        days = self.case.calendar.days / self.case.calendar.days.sum()
+        self._fill({key: volume.sum() * days for key, volume in self._volumes(x).items()})
 
     def _fill(self, volume: Mapping[Key, Floats]) -> None:
         if self.storage:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wateropt.basin import Basin, find_basin, load_basin, read_yaml
 from wateropt.calendar import Calendar, Floats
-from wateropt.components import COMPONENTS
+from wateropt.components import COMPONENTS, demand
 from wateropt.ends import Ends, hydrology_shift
 from wateropt.errors import DataError, Problem, UsageError, nearest
 from wateropt.policies import POLICIES
@@ -201,6 +201,29 @@ def load_case(name: str) -> Case:
     return build_case(path.stem, scenario, load_basin(folder))
 
 
+def load_cases(names: Sequence[str]) -> list[Case]:
+    """Return the cases of several scenarios.
+
+    Raises:
+        UsageError: there is no such scenario, or two share a name.
+        DataError: with the problems of all of them.
+    """
+    cases: list[Case] = []
+    wrong: list[DataError] = []
+    for name in names:
+        try:
+            cases.append(load_case(name))
+        except DataError as error:
+            wrong.append(error)
+    if wrong:
+        subjects = list(dict.fromkeys(error.subject for error in wrong))
+        raise DataError(" and ".join(subjects), [problem for error in wrong for problem in error.problems])
+    for case in cases:
+        if sum(other.name == case.name for other in cases) > 1:
+            raise UsageError(f"two scenarios are called `{case.name}` and would share a folder; rename one")
+    return cases
+
+
 def build_case(name: str, scenario: Scenario, basin: Basin) -> Case:
     """Lay a basin along a scenario's calendar.
 
@@ -229,6 +252,10 @@ def build_case(name: str, scenario: Scenario, basin: Basin) -> Case:
         problems += [problem for rule in rules for problem in rule(tables)]
         problems += _check_openings(tables, opening, closing, file)
         problems += _check_prices(tables, series)
+        if len(tables["demand"]):
+            weights = series["demand"]["weight"]
+            steps = basin.shortage_steps
+            problems += demand.towns_come_before_fields(tables["demand"], weights, steps)  # type: ignore[no-untyped-call]
     if problems:
         raise DataError(f"scenario {name}", problems)
     settings = {"shortage_steps": basin.shortage_steps, "closing_value": scenario.closing_value}

@@ -96,7 +96,7 @@ class LiveCase:
 
     def solve_head(self) -> tuple[Solution, bool]:
         """Solve until the LP's energy is the curve's; return the solution and whether the head settled."""
-        solution = self.solve_cost()
+        solution = self._first_path(self.solve_cost())
         gap, cost, self.path.step = float("inf"), solution.objective, STEP
         for _ in range(1, MOST_ITERATIONS):
             self.relinearise(solution.x)
@@ -109,6 +109,22 @@ class LiveCase:
                 self.path.step *= SHRINK
             gap, cost = new, solution.objective
         return solution, False
+
+    def _first_path(self, solution: Solution) -> Solution:
+        """Return the solution of the straight path whose head responds to storage: where the iterations begin.
+
+        The first path knows no response of the head and may lead towards the lower of two optima.
+        """
+        if not self.path.storage:
+            return solution
+        with self.clock.phase("patch"):
+            self.path.step = float("inf")
+            self.path.spread(solution.x)
+            self._patch()
+        with self.clock.phase("solve"):
+            better = self.highs.solve()
+        self.solves += 1
+        return better if better.status == OPTIMAL else solution
 
     def choose(self, solution: Solution) -> Solution:
         """Return, among the schedules of equal cost, the one whose releases change least."""

@@ -23,28 +23,24 @@ def solve(scenarios: tuple[str, ...], out: Path, fixed_head: bool, hold: str | N
 
     begin = time.perf_counter()
     from wateropt.cli.progress import Progress, show_notices, show_summary
-    from wateropt.errors import SolverError, UsageError
+    from wateropt.errors import SolverError
     from wateropt.hold import held
     from wateropt.report.files import check_folder, summary, write_result
-    from wateropt.scenario import Case, load_case, shipped_scenarios
+    from wateropt.scenario import load_cases, shipped_scenarios
     from wateropt.solving import Clock
     from wateropt.solving import solve as optimize
 
     imports = time.perf_counter() - begin
-    names = scenarios or tuple(shipped_scenarios())
-    clocks = [Clock({"imports": imports}) for _ in names]
-    cases: list[Case] = []
-    for name, clock in zip(names, clocks, strict=True):
-        with clock.phase("read"):
-            case = load_case(name)
-        if case.name in [other.name for other in cases]:
-            raise UsageError(f"two scenarios are called `{case.name}` and would share a folder; rename one")
+    begin = time.perf_counter()
+    cases = load_cases(scenarios or shipped_scenarios())
+    read = (time.perf_counter() - begin) / len(cases)
+    for case in cases:
         check_folder(out / case.name)
-        cases.append(case)
     done = []
     with Progress(len(cases)) as progress:
-        for case, clock in zip(cases, clocks, strict=True):
+        for case in cases:
             begin = time.perf_counter()
+            clock = Clock({"imports": imports, "read": read})
             tell = progress.start(case.name)
             fixed = held(case, hold) if hold else None
             result = optimize(case, fixed_head=fixed_head, hold=fixed, clock=clock, tell=tell)

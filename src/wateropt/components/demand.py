@@ -33,16 +33,24 @@ def return_flow_has_a_place(tables):
             yield Problem("demand.csv", sites.places[d], "`outfall` is empty but water returns; name its node")
 
 
-def towns_come_before_fields(tables):
-    """Find towns that are valued no higher than fields at the same node."""
-    sites = tables[NAME]
-    fields = {sites.node[d]: sites.value[d] for d in sites if sites.use[d] == "field"}
-    for d in sites:
-        if sites.use[d] == "town" and sites.value[d] <= fields.get(sites.node[d], -1.0):
-            yield Problem("demand.csv", sites.places[d], "a town must be valued above the fields at its node")
+RULES = (return_flow_has_a_place,)
 
 
-RULES = (return_flow_has_a_place, towns_come_before_fields)
+def towns_come_before_fields(sites, weights, steps):
+    """Find towns whose first step of shortage is cheaper than the last one of a field at the same node.
+
+    Args:
+        sites: the demand table.
+        weights: sensitivity of each site by period, shape (period,).
+        steps: steps of shortage.
+    """
+    for town in (d for d in sites if sites.use[d] == "town"):
+        least = sites.value[town] * weights[town].min() * steps[0].factor
+        for field in (d for d in sites if sites.use[d] == "field" and sites.node[d] == sites.node[town]):
+            most = sites.value[field] * weights[field].max() * steps[-1].factor
+            if least <= most:
+                found = f"its first shortage costs {least:g} USD/m3, the last of `{field}` {most:g}; value it higher"
+                yield Problem("demand.csv", sites.places[town], found)
 
 
 def _returning(table):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
 import platform
@@ -61,10 +62,16 @@ def summary(result: Result) -> dict[str, Any]:
         "periods": len(case.calendar), "status": result.status, "objective_musd": float(f"{result.objective:.10g}"),
         "price_year": case.basin.price_year, "sizes": run["sizes"], "solves": run["solves"],
         "fixed_head": run["fixed_head"], "held": run["held"], "head_gap": float(f"{run['head_gap']:.3g}"),
-        "residuals": run["residuals"], "notices": notices(result), "inputs_sha256": dict(case.basin.hashes),
+        "residuals": run["residuals"], "notices": notices(result),
+        "scenario_sha256": _hash(case.scenario.model_dump_json()),
+        "inputs_sha256": dict(case.basin.hashes),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in SOLVED_WITH}},
         "seconds": {name: round(value, 3) for name, value in run["phases"].items()},
     }
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def write_result(result: Result, folder: Path) -> None:
