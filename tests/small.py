@@ -25,7 +25,7 @@ class SmallBasin:
         self.tables = defaultdict(list)
 
     def add(self, table, **row):
-        self.tables[table].append({"name": row[table], **row} if table not in ("inflow", "gain") else row)
+        self.tables[table].append({"name": row[table], **row} if table not in ("inflow", "gain", "joint") else row)
         return self
 
     def profile(self, table, key, **columns):
@@ -46,6 +46,12 @@ class SmallBasin:
         self.tables["inflow"].append({"inflow": name, "node": node, "country": country, "evaporation": "excluded",
                                       "reservoir": ""})
         return self if flow is None else self.profile("inflow_flow", {"inflow": name}, flow_m3s=flow)
+
+    def part(self, name, node, whole, share, country="A"):
+        """Add a part of a measured inflow."""
+        self.inflow(name, node, country=country)
+        self.tables["inflow"][-1] |= {"share_of": whole, "share": share}
+        return self
 
     def gain(self, name, node, flow, price, country="A"):
         self.tables["gain"].append({"gain": name, "node": node, "country": country, "unmet_cost_usd_per_m3": price})
@@ -103,6 +109,20 @@ class SmallBasin:
                                     "reverse_capacity_mw": back, "loss": loss, "price_usd_per_mwh": price})
         return self
 
+    def unit(self, name, cost, available, must_run=0.0, grid="grid", country="A", kind="thermal"):
+        self.profile("unit_output", {"unit": name}, available_mw=available, must_run_mw=must_run)
+        return self.add("unit", unit=name, grid=grid, country=country, kind=kind, cost_usd_per_mwh=cost)
+
+    def joint(self, name, plant, owner, grid, share, price=20.0, window="period"):
+        """Add a part of a plant that another country owns."""
+        return self.add("joint", joint=name, powerhouse=plant, owner=owner, grid=grid, share=share, window=window,
+                        sell_back_price_usd_per_mwh=price)
+
+    def project(self, name, kind, asset, maximum, cost, country="A"):
+        """Add capacity that may be built; the cost is in million USD a year for each unit."""
+        return self.add("project", project=name, kind=kind, asset=asset, country=country, maximum=maximum,
+                        annual_cost=cost)
+
     def load(self, folder, **scenario):
         """Write the basin and a scenario of two months (or another one), and return the case."""
         self.write(folder / "basin")
@@ -118,6 +138,51 @@ class SmallBasin:
         for name, rows in {**self.tables, "node": nodes}.items():
             _write(folder / f"{name}.csv", [{**row, "source": "made", "confidence": "assumed"} for row in rows])
         _write(folder / "references.csv", [{"key": "made", "citation": "made up"}])
+
+
+ALL_CLAUSES = [
+    {"kind": "season_volume", "clause": "season", "reservoir": "lake", "sense": ">=", "first_month": 1,
+     "last_month": 2, "quantity_hm3": 65, "penalty_usd_per_m3": 0.05},
+    {"kind": "storage_target", "clause": "date", "reservoir": "lake", "sense": "<=", "month": 1,
+     "quantity_hm3": 700, "penalty_usd_per_m3": 0.02},
+    {"kind": "flow_share", "clause": "river", "share": 0.4, "first_month": 10, "last_month": 9,
+     "resource": ["inflow river", "inflow brook", "net_gain side", "return_flow field", "- evaporation lake"],
+     "credit": ["delivery field", "claim side", "passing town mouth"], "penalty_usd_per_m3": 0.03},
+    {"kind": "minimum_flow", "clause": "passing", "origin": "lake", "destination": "below", "first_month": 2,
+     "last_month": 2, "quantity_m3s": 60, "penalty_usd_per_m3": 0.02},
+    {"kind": "energy_share", "clause": "part", "powerhouse": "high", "grid": "other", "share": 0.2, "first_month": 1,
+     "last_month": 2, "penalty_usd_per_mwh": 20},
+    {"kind": "energy_swap", "clause": "swap", "link": "line", "debtor": "grid", "first_month": 1, "last_month": 1,
+     "take_gwh": 20, "repay_first_month": 2, "repay_last_month": 2, "repay_gwh": 10, "opening_gwh": 5,
+     "penalty_usd_per_mwh": 200},
+]
+
+
+def everything(folder, **scenario):
+    """The case of a small basin with every kind of asset, project, zone and clause."""
+    basin = (SmallBasin(shortage_steps=STEPS).inflow("river", "lake", 100).part("brook", "below", "river", 0.2)
+             .gain("side", "below", [20] + [-10] * 11, 0.2)
+             .lake("lake", "below", free_change_m3s_per_day=1, change_price_usd_per_m3s=5, evaporation=1.0,
+                   area_at_zero_km2=5, area_slope_km2_per_hm3=0.05)
+             .plant("high", "lake", "below", reservoir="lake", tailwater_m=50, capacity_mw=80)
+             .plant("low", "below", "town", head_m=20)
+             .reach("reach", "town", "mouth", 5.5, loss=0.1, capacity_m3s=500)
+             .canal("canal", "below", "far", 50, loss=0.1)
+             .demand("field", "far", 70, 0.05, return_share=0.3, return_days=40, outfall="town")
+             .instream("least", "below", 30, 0.3).sink("end", "mouth", 10, 0.1)
+             .grid(load=300).grid("other", "B").exchange("seller", "supply", 50, grid="other", country="B")
+             .link("line", "other", "grid", 100, loss=0.02, price=30, back=50).unit("thermal", 40, 100, must_run=10)
+             .unit("wind", 0, [0.3, 0.2] + [0.25] * 10, kind="hydro").joint("part_of_b", "high", "B", "other", 0.3))
+    for kind, asset, most, cost in (("reservoir", "lake", 100, 0.01), ("powerhouse", "high", 50, 0.02),
+                                    ("canal", "canal", 10, 0.05), ("lining", "canal", 1, 1.0),
+                                    ("unit", "wind", 200, 0.05)):
+        basin.project(f"more_{kind}", kind, asset, most, cost)
+    for month in range(1, 13):
+        basin.tables["reservoir_zone"].append({
+            "reservoir": "lake", "zone": "buffer", "month": month, "zone_storage_hm3": 300.0,
+            "price_below_usd_per_m3": 0.01, "price_above_usd_per_m3": 0.0})
+    return basin.load(folder, **{"opening": {"storage": {"lake": 500}, "release": {"lake": 100}},
+                                 "closing_value": {"lake": 0.01}, "policies": ALL_CLAUSES, **scenario})
 
 
 def _write(path, rows):

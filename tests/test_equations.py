@@ -5,18 +5,12 @@ from pathlib import Path
 
 import pytest
 
+import small
 import wateropt.components
-from wateropt.scenario import build_case
 
 CODE = Path(wateropt.__file__).parent
 PAGE = Path(__file__).parents[1] / "docs" / "equations.md"
 ID = r"\(([A-Z]\d)\)"
-CLAUSES = [
-    {"kind": "season_volume", "clause": "volume", "reservoir": "toktogul", "sense": ">=", "first_month": 4,
-     "last_month": 9, "quantity_hm3": 6500, "penalty_usd_per_m3": 0.3},
-    {"kind": "storage_target", "clause": "storage", "reservoir": "toktogul", "sense": ">=", "month": 9,
-     "quantity_hm3": 11000, "penalty_usd_per_m3": 0.3},
-]
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +19,11 @@ def page():
 
 
 @pytest.fixture(scope="module")
-def stage(monthly):
+def stage(tmp_path_factory):
     """The stage of a case with every component and policy."""
     from wateropt.horizon import Horizon
 
-    scenario = monthly.scenario.model_copy(update={"policies": CLAUSES})
-    return Horizon(build_case("all", scenario, monthly.basin)).stage
+    return Horizon(small.everything(tmp_path_factory.mktemp("everything"))).stage
 
 
 def code_ids():

@@ -7,6 +7,7 @@ import pytest
 from pyomo.core import Constraint, Var
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 
+import small
 import wateropt
 from wateropt.horizon import Horizon, label
 from wateropt.report.model_file import write_model
@@ -32,11 +33,13 @@ def laid_out(case, head):
 def compiled(case, head):
     """The same of the full Pyomo model, as Pyomo's own compiler reads it."""
     model = wateropt.pyomo_model(case, head)
-    names = {id(var): name for var, name in named(case, model, Var)}
+    variables = list(named(case, model, Var))
+    names = {id(var): name for var, name in variables}
     labels = {id(row): name for row, name in named(case, model, Constraint)}
     form = LinearStandardFormCompiler().write(model, mixed_form=True)
     cost = dict(zip(map(id, form.columns), form.c.toarray().ravel(), strict=True))
-    columns = {names[id(var)]: (_limit(var.lb, -np.inf), _limit(var.ub, np.inf), cost[id(var)]) for var in form.columns}
+    columns = {name: (_limit(var.lb, -np.inf), _limit(var.ub, np.inf), cost.get(id(var), 0.0))
+               for var, name in variables}  # those too that no row holds: the opening of a sum that begins anew
     rows, entries = {}, {}
     matrix = form.A.tocoo()
     for (row, bound), limit in zip(form.rows, form.rhs, strict=True):
@@ -83,9 +86,16 @@ def agreed(monthly):
     return build_case("agreed", monthly.scenario.model_copy(update={"policies": CLAUSES}), monthly.basin)
 
 
-@pytest.mark.parametrize("name", ["agreed", "dry"])
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory):
+    """A small basin with every kind of asset, project and clause, from one dry January to the second March."""
+    return small.everything(tmp_path_factory.mktemp("everything"), end="2024-03-31")
+
+
+@pytest.mark.parametrize("name", ["agreed", "dry", "everything"])
 def test_the_full_pyomo_model_is_the_horizon_lp(name, request):
-    """Bounds, costs and coefficients of both are the same, name by name, by months with clauses and by dekads."""
+    """Bounds, costs and entries of both are the same, name by name, by months with clauses, by dekads, and of every
+    kind of asset and clause."""
     case = request.getfixturevalue(name)
     head = (request.getfixturevalue("dry_result") if name == "dry" else wateropt.solve(case)).run["head"]
     for first, second, what in zip(laid_out(case, head), compiled(case, head), ("columns", "rows", "entries"),

@@ -2,41 +2,19 @@
 
 import pytest
 
-from small import SmallBasin
-from wateropt.components import canal, demand, inflow, reservoir, unit
+import small
+from wateropt.components import canal, demand, inflow, project, reservoir, unit
+from wateropt.policies import minimum_flow
 from wateropt.stage import EveryStage, Stage
 
 pint = pytest.importorskip("pint")
 BOOKS = {"node": "hm^3", "grid": "GWh", "account": "MUSD"}
-CLAUSES = [
-    {"kind": "season_volume", "clause": "season", "reservoir": "lake", "sense": ">=", "first_month": 1,
-     "last_month": 2, "quantity_hm3": 65, "penalty_usd_per_m3": 0.05},
-    {"kind": "storage_target", "clause": "date", "reservoir": "lake", "sense": "<=", "month": 1,
-     "quantity_hm3": 700, "penalty_usd_per_m3": 0.02},
-]
 
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory):
     """A small basin with every kind of asset, zone and clause."""
-    basin = (SmallBasin().inflow("river", "lake", 100).gain("side", "below", [20] + [-10] * 11, 0.2)
-             .lake("lake", "below", free_change_m3s_per_day=1, change_price_usd_per_m3s=5, evaporation=1.0,
-                   area_at_zero_km2=5, area_slope_km2_per_hm3=0.05)
-             .plant("high", "lake", "below", reservoir="lake", tailwater_m=50).plant("low", "below", "town", head_m=20)
-             .reach("reach", "town", "mouth", 5.5, loss=0.1, capacity_m3s=500)
-             .canal("canal", "below", "far", 50, loss=0.1)
-             .demand("field", "far", 20, 0.05, return_share=0.3, return_days=40, outfall="town")
-             .instream("least", "below", 30, 0.3).sink("end", "mouth", 10, 0.1)
-             .grid(load=300).grid("other", "B").exchange("seller", "supply", 50, grid="other", country="B")
-             .link("line", "other", "grid", 100, loss=0.02, price=30, back=50))
-    for month in range(1, 13):
-        basin.tables["reservoir_zone"].append({
-            "reservoir": "lake", "zone": "buffer", "month": month, "zone_storage_hm3": 300.0,
-            "price_below_usd_per_m3": 0.01, "price_above_usd_per_m3": 0.0})
-    basin.add("unit", unit="thermal", grid="grid", country="A", kind="thermal", cost_usd_per_mwh=40)
-    basin.profile("unit_output", {"unit": "thermal"}, available_mw=100, must_run_mw=10)
-    return basin.load(tmp_path_factory.mktemp("units"), opening={"storage": {"lake": 500}, "release": {"lake": 100}},
-                      closing_value={"lake": 0.01}, policies=CLAUSES)
+    return small.everything(tmp_path_factory.mktemp("units"))
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +87,7 @@ class Forgetful:
 @pytest.mark.parametrize(("part", "forgets", "seen"), [
     (inflow, "hm3", "node inflow"), (canal, "hm3", "node canal"), (demand, "hm3", "account shortage"),
     (reservoir, "days", "node evaporation"), (unit, "gwh_per_mw", "output_available"),
+    (project, "days", "account investment"), (minimum_flow, "hm3", "account clause_missed"),
 ])
 def test_a_forgotten_factor_is_seen(everything, pyomo_unit, monkeypatch, part, forgets, seen):
     """A component that leaves out κ, a length in days or hours has unlike things in its equations."""

@@ -19,6 +19,7 @@ STEPS = ("dekad", "month")
 GROWING_MONTHS = range(4, 10)
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 
 def next_start(day: date, step: str) -> date:
@@ -118,6 +119,39 @@ def in_months(months: npt.NDArray[np.int64], first: int, last: int) -> npt.NDArr
     if first <= last:
         return (months >= first) & (months <= last)
     return (months >= first) | (months <= last)
+
+
+def windows(calendar: Calendar, first: float, last: float) -> tuple[Mask, Mask, Mask]:
+    """Return, by period: in the window, first of a window, last of a window (each bool, shape (period,)).
+
+    A window from a month to the month before it is a whole year; it begins anew with its first month.
+    """
+    inside = in_months(calendar.months, int(first), int(last))
+    starts = np.array([day.day == 1 and day.month == int(first) for day in calendar.starts])
+    begins = inside & (starts | ~np.concatenate([[False], inside[:-1]]))
+    ends = inside & (~np.concatenate([inside[1:], [False]]) | np.append(begins[1:], True))
+    return inside, begins, ends
+
+
+def window_days(day: date, first: int, last: int) -> int:
+    """Return the length in days of the window from month `first` to `last` that a day lies in.
+
+    >>> window_days(date(2024, 1, 11), 10, 3), window_days(date(2022, 12, 1), 10, 3)
+    (183, 182)
+    """
+    year = day.year - (day.month < first)
+    after = first + (last - first) % 12  # months from January of that year to the end of the window
+    return (date(year + after // 12, after % 12 + 1, 1) - date(year, first, 1)).days
+
+
+def coverage(calendar: Calendar, first: float, last: float) -> Floats:
+    """Return which share of the whole window the horizon covers, for the window that ends in each period."""
+    inside, begins, _ = windows(calendar, first, last)
+    days, share = 0.0, np.zeros(len(calendar))
+    for t in range(len(calendar)):
+        days = (0.0 if begins[t] else days) + inside[t] * calendar.days[t]
+        share[t] = days / window_days(calendar.starts[t], int(first), int(last))
+    return share
 
 
 def overlap(begin: Floats, end: Floats, edges: Floats) -> Floats:

@@ -12,8 +12,10 @@ from wateropt.highs import OPTIMAL, Highs
 from wateropt.horizon import Horizon, Lp
 from wateropt.units import HM3_PER_M3S_DAY
 
-MISSED = {"season_missed": "season_volume", "storage_missed": "storage_target"}
-SMALL = 1e-6  # hm³
+MISSED = {"season_missed": "season_volume", "storage_missed": "storage_target", "share_missed": "flow_share",
+          "flow_missed": "minimum_flow", "energy_missed": "energy_share", "swap_missed": "energy_swap"}
+SMALL = 1e-6  # hm³ or GWh
+WORDS = {"hm^3": "hm³", "GWh": "GWh", "m^3/s": "hm³"}  # unit of a column -> unit in which it is told
 HINT = "  hint: lower the requirement or correct the datum behind it; a clause with a penalty is soft"
 
 
@@ -25,7 +27,8 @@ class Wish:
         words: what it is.
         column: its LP column.
         limit: its least (sign 1) or greatest (sign -1) value; of a clause, None: the column is what it misses.
-        volume: hm³ per unit of the column.
+        volume: what is told [unit] per unit of the column.
+        unit: hm³ or GWh.
     """
 
     words: str
@@ -33,6 +36,7 @@ class Wish:
     limit: float | None
     sign: int = 1
     volume: float = 1.0
+    unit: str = "hm³"
 
 
 def explain_infeasible(horizon: Horizon, lp: Lp) -> InfeasibleError:
@@ -46,7 +50,7 @@ def explain_infeasible(horizon: Horizon, lp: Lp) -> InfeasibleError:
         wishes += give_way(horizon, lp)
         missed = _least_misses(lp, wishes)
         if missed is not None:
-            lines = [f"  {wish.words}: {amount:,.1f} hm³ are missing" for wish, amount in missed]
+            lines = [f"  {wish.words}: {amount:,.1f} {wish.unit} are missing" for wish, amount in missed]
             head = "no schedule satisfies every hard requirement; the least that must give way:"
             return InfeasibleError("\n".join([head, *lines, HINT]))
     return InfeasibleError("no schedule satisfies every hard requirement, even without clauses, closing storages, "
@@ -58,7 +62,7 @@ def _least_misses(lp: Lp, wishes: list[Wish]) -> list[tuple[Wish, float]] | None
     cost = np.zeros(len(lp.cost))
     for wish in wishes:
         if wish.limit is None:
-            upper[wish.column], cost[wish.column] = np.inf, 1.0
+            upper[wish.column], cost[wish.column] = np.inf, wish.volume
         elif wish.sign > 0:
             lower[wish.column] = -np.inf
         else:
@@ -74,12 +78,17 @@ def _least_misses(lp: Lp, wishes: list[Wish]) -> list[tuple[Wish, float]] | None
 
 
 def _clauses(horizon: Horizon, lp: Lp) -> Iterator[Wish]:
-    days = horizon.case.calendar.starts
+    calendar = horizon.case.calendar
     for name, kind in MISSED.items():
-        for key in horizon.stage.groups[name].index if name in horizon.stage.groups else ():
+        if name not in horizon.stage.groups:
+            continue
+        group = horizon.stage.groups[name]
+        for key in group.index:
             for t, column in enumerate(horizon.columns_of(name, key)):
                 if column >= 0 and lp.upper[column] == 0.0:
-                    yield Wish(f"clause `{key}` ({kind}, due in the period from {days[t]})", int(column), None)
+                    kappa = float(calendar.days[t]) * HM3_PER_M3S_DAY if group.unit == "m^3/s" else 1.0
+                    yield Wish(f"clause `{key}` ({kind}, due in the period from {calendar.starts[t]})", int(column),
+                               None, volume=kappa, unit=WORDS[group.unit])
 
 
 def _closings(horizon: Horizon, lp: Lp) -> Iterator[Wish]:

@@ -118,13 +118,17 @@ class HeadPath:
 
     def limits(self) -> tuple[np.ndarray, Floats, Floats]:
         """Return LP columns of mean storage and their present limits."""
-        full = self.case.book.tables["reservoir"].full_storage
+        full = {lake: self._full(lake) for lake in self._lake.values() if lake}
         if not self.storage:
             return np.array([], dtype=np.int64), np.array([]), np.array([])
         columns = np.concatenate([self.horizon.columns_of("mean_storage", p) for p in self.storage])
         middle = np.concatenate(list(self.storage.values()))
         wide = np.repeat([self.step * full[self._lake[p]] for p in self.storage], self.horizon.periods)
         return columns, middle - wide, middle + wide
+
+    def _full(self, lake: str) -> float:
+        grows = self.horizon.stage.expansion("reservoir", lake)
+        return float(self.case.book.tables["reservoir"].full_storage[lake]) + (grows[1] if grows else 0.0)
 
     def binds(self, x: Floats) -> bool:
         """Tell whether a step limit binds."""

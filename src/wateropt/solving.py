@@ -165,9 +165,22 @@ def calmness(horizon: Horizon) -> Floats:
             calm[horizon.columns_of(name, r)] = 1.0 / max(flow, 1.0)
     idle = {("spill", r): USUAL_FLOW for r in horizon.case.book.tables["reservoir"]}
     idle |= {("canal_flow", c): max(canals.capacity[c], 1.0) for c in canals}
+    for j in horizon.case.book.tables["joint"]:  # an owner exports what it can before it sells back
+        calm[horizon.columns_of("owner_sold_back", j)] = IDLE
+    for name, key in settled_links(horizon):  # but no energy runs to and fro to be exported
+        calm[horizon.columns_of(name, key)] = 0.75 * IDLE
     for key, flow in idle.items():
         calm[horizon.columns_of(*key)] = IDLE / flow
     return calm
+
+
+def settled_links(horizon: Horizon) -> list[tuple[str, tuple[str, str]]]:
+    """Return the energy columns of the links on which owners of joint plants settle, in both directions."""
+    tables = horizon.case.book.tables
+    joint, links, home = tables["joint"], tables["link"], tables["powerhouse"].grid
+    ways = {frozenset((home[joint.powerhouse[j]], joint.grid[j])) for j in joint}
+    used = [k for k in links if frozenset((links.origin[k], links.destination[k])) in ways]
+    return [(name, (k, b)) for name in ("sent_forward", "sent_back") for k in used for b in horizon.case.book.blocks]
 
 
 def hold_values(horizon: Horizon, lp: Lp, hold: Hold) -> Lp:

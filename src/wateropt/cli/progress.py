@@ -50,6 +50,13 @@ def show_summary(done: list[tuple[dict[str, Any], Result]], out: Path) -> None:
         click.echo("  ".join(c.ljust(w) if h in WORDS else c.rjust(w) for c, w, h in cells).rstrip())
 
 
+def show_notices(done: list[tuple[dict[str, Any], Result]]) -> None:
+    """Tell on stderr what a reader of the schedules should know of their clauses."""
+    for facts, _ in done:
+        for notice in facts["notices"]:
+            click.echo(f"notice: {facts['scenario']}: {notice}", err=True)
+
+
 def _row(facts: dict[str, Any], result: Result, out: Path) -> tuple[str, ...]:
     from wateropt.report.tables import TABLES
 

@@ -22,7 +22,7 @@ def solve(scenarios: tuple[str, ...], out: Path, fixed_head: bool, hold: str | N
     import time
 
     begin = time.perf_counter()
-    from wateropt.cli.progress import Progress, show_summary
+    from wateropt.cli.progress import Progress, show_notices, show_summary
     from wateropt.errors import SolverError
     from wateropt.hold import held
     from wateropt.report.files import check_folder, summary, write_result
@@ -48,5 +48,6 @@ def solve(scenarios: tuple[str, ...], out: Path, fixed_head: bool, hold: str | N
             progress.finish(case.name, time.perf_counter() - begin)
             done.append((summary(result), result))
     show_summary(done, out)
+    show_notices(done)
     if any(result.status != "optimal" for _, result in done):
         raise SolverError("a schedule is written but not settled; see its `status` in summary.json")

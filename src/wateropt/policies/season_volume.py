@@ -3,11 +3,9 @@
 Source of the form: the 1998 framework agreement on the Naryn-Syr Darya (6.5 km³ from Toktogul in April-September).
 """
 
-from datetime import date
-
 import numpy as np
 
-from wateropt.calendar import in_months
+from wateropt.calendar import coverage, windows
 from wateropt.tables import Column
 
 NAME = "season_volume"
@@ -22,37 +20,6 @@ COLUMNS = (
 SERIES = ()
 RULES = ()
 UNIT = "hm3"
-
-
-def windows(calendar, first, last):
-    """Return, by period: in the season, first of a season, last of a season (each bool, shape (period,))."""
-    inside = in_months(calendar.months, int(first), int(last))
-    begins = inside & ~np.concatenate([[False], inside[:-1]])
-    ends = inside & ~np.concatenate([inside[1:], [False]])
-    return inside, begins, ends
-
-
-def coverage(calendar, first, last):
-    """Return which share of the whole season the horizon covers, for the season that ends in each period."""
-    inside, begins, _ = windows(calendar, first, last)
-    days, share = 0.0, np.zeros(len(calendar))
-    for t, start in enumerate(calendar.starts):
-        days = (0.0 if begins[t] else days) + inside[t] * calendar.days[t]
-        share[t] = days / season_days(start, int(first), int(last))
-    return share
-
-
-def season_days(day, first, last):
-    """Return the length in days of the season, from month to month, that `day` lies in or follows.
-
-    >>> from datetime import date
-    >>> season_days(date(2023, 2, 21), 10, 3), season_days(date(2024, 2, 21), 10, 3)
-    (182, 183)
-    """
-    begin = date(day.year - (day.month < first), first, 1)
-    months = (last - first) % 12 + first  # number of the last month, counted from the year of the first one
-    end = date(begin.year + months // 12, months % 12 + 1, 1)
-    return (end - begin).days
 
 
 def openings(_, clauses):

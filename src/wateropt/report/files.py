@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from wateropt import __version__
 from wateropt.errors import OutputError
+from wateropt.notices import notices
 from wateropt.report.dataset import write_netcdf
 from wateropt.report.tables import COLUMNS, TABLES
 from wateropt.result import Result
@@ -38,12 +39,12 @@ def table(result: Result, name: str) -> pd.DataFrame:
 def _write_table(result: Result, name: str, path: Path) -> None:
     rows = iter(TABLES[name](result))
     first = next(rows, None)
-    header = list(first) if first else list(COLUMNS[name])
+    header = COLUMNS.get(name) or tuple(first or ())
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         for row in [first, *rows] if first else []:
-            writer.writerow([_cell(value) for value in row.values()])
+            writer.writerow([_cell(row.get(column, "")) for column in header])
 
 
 def _cell(value: Any) -> Any:
@@ -61,7 +62,8 @@ def summary(result: Result) -> dict[str, Any]:
         "periods": len(case.calendar), "status": result.status, "objective_musd": float(f"{result.objective:.10g}"),
         "price_year": case.basin.price_year, "sizes": run["sizes"], "solves": run["solves"],
         "fixed_head": run["fixed_head"], "held": run["held"], "head_gap": float(f"{run['head_gap']:.3g}"),
-        "residuals": run["residuals"], "scenario_sha256": _hash(case.scenario.model_dump_json(warnings=False)),
+        "residuals": run["residuals"], "notices": notices(result),
+        "scenario_sha256": _hash(case.scenario.model_dump_json(warnings=False)),
         "inputs_sha256": dict(case.basin.hashes),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in SOLVED_WITH}},
         "seconds": {name: round(value, 3) for name, value in run["phases"].items()},
