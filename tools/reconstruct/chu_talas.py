@@ -198,12 +198,11 @@ def lake_paths(season: Mapping[str, float], flows: Mapping[str, Year]) -> dict[s
 
 def print_checks(paths: Mapping[str, tuple[float, Year, Year]], flows: Mapping[str, Year]) -> None:
     """Print what the replays say against what was reported."""
-    _, release, path = paths["orto_tokoy"]
-    print(f"Orto-Tokoy: {paths['orto_tokoy'][0]:.0f} hm3 on 1 October, {path[3]:.0f} on 1 April, {path[7]:.0f} at the end "
-          f"of July, {path[9]:.0f} of September; released April-August {volume(release, (4, 5, 6, 7, 8)):.0f} (654)")
-    _, release, path = paths["kirov"]
-    print(f"Kirov: {paths['kirov'][0]:.0f} hm3 on 1 October, {path[3]:.0f} on 1 April, {path[8]:.1f} at the end of August "
-          f"(14.5 on the 22nd), {path[9]:.0f} of September; released April-August {volume(release, (4, 5, 6, 7, 8)):.0f}")
+    for name, reported in (("orto_tokoy", "654 released April-August"), ("kirov", "14.5 hm3 on 22 August")):
+        opening, release, path = paths[name]
+        ends = ", ".join(f"{path[m]:.1f} at the end of month {m}" for m in (3, 7, 8, 9))
+        print(f"{name}: {opening:.1f} hm3 on 1 October, {ends}; released April-August "
+              f"{volume(release, (4, 5, 6, 7, 8)):.0f} hm3 (reported: {reported})")
     rows = {int(row["month"]): float(row["inflow_m3s"]) for row in read("replay") if row["reservoir"] == "kirov"}
     natural = sum(volume(flows[r], GROWING) for r in TALAS_RIVERS)
     print(f"Talas April-September: {natural:.0f} hm3 at the gauges, {volume(rows, GROWING):.0f} reached Kirov")
@@ -235,6 +234,7 @@ def write_requirements() -> None:
     meadows = {m: 30 if m in (3, 4, 5) else 10 if m in GROWING else 20 for m in range(1, 13)}
     rows += [("lower_chu_meadows", m, f"{meadows[m]:.3f}", "own_estimate", "assumed",
               "flooding in spring, a base flow to the lakes") for m in range(1, 13)]
+    rows += [("assa_lakes", m, "6.000", "own_estimate", "assumed", "an even flow to the lakes") for m in range(1, 13)]
     write("demand_requirement", "demand,month,requirement_m3s,source,confidence,note", rows)
 
 
@@ -251,7 +251,7 @@ def write_lakes(paths: Mapping[str, tuple[float, Year, Year]]) -> None:
 
 
 def level_curve(lake: Row) -> list[tuple[object, ...]]:
-    """Return points of V = c z^n, whose slope at full storage is the area there; z is the height above the tailwater."""
+    """Return points of V = c z^n, z above the tailwater, whose slope at full storage is the area there."""
     full, area, depth = (float(lake[k]) for k in ("full_hm3", "area_at_full_km2", "depth_at_full_m"))
     bend = area * depth / full
     note = f"V = c z^n through {depth:g} m and {area:g} km2 at {full:g} hm3; z above the tailwater"
