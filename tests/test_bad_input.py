@@ -1,5 +1,6 @@
 """Bad input: one clear error with file, place, what was found and the mend; nothing is half-written."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -8,10 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from wateropt.basin import find_basin
+from wateropt.basin import find_basin, load_basin
 from wateropt.cli import main
 
-YEAR = {"title": "a year", "basin": "basin", "start": "2022-10-01", "end": "2023-09-30", "step": "month"}
+LATER = re.compile(r",(2022-(0[7-9]|1[0-2])|202[34])-\d\d,\d+,")  # a period that begins after June 2022
+YEAR = {"title": "a year", "basin": "naryn-syrdarya", "start": "2022-10-01", "end": "2023-09-30", "step": "month"}
 PLEDGE = {"kind": "season_volume", "clause": "pledge", "reservoir": "toktogul", "sense": ">=", "first_month": 4,
           "last_month": 9, "quantity_hm3": 30000}
 
@@ -21,6 +23,29 @@ def basin(tmp_path, monkeypatch):
     """A copy of the shipped basin, in the working directory."""
     monkeypatch.chdir(tmp_path)
     return Path(shutil.copytree(find_basin("naryn-syrdarya"), tmp_path / "basin"))
+
+
+@pytest.fixture(scope="module")
+def shipped_basin():
+    """The shipped basin, read once for what goes wrong later."""
+    return load_basin(find_basin("naryn-syrdarya"))
+
+
+@pytest.fixture(scope="module")
+def short_series(tmp_path_factory):
+    """A copy of the shipped basin whose dated rows end in June 2022: it is quickly read again and again."""
+    folder = Path(shutil.copytree(find_basin("naryn-syrdarya"), tmp_path_factory.mktemp("short") / "basin"))
+    for path in folder.glob("*.csv"):
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if not LATER.search(line)), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def short_basin(short_series, tmp_path, monkeypatch):
+    """A short copy to spoil, in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return Path(shutil.copytree(short_series, tmp_path / "basin"))
 
 
 @pytest.fixture
@@ -77,7 +102,7 @@ SPOILT = {
                         "reservoir.csv, line 5: not a CSV file (unexpected end of data); is a quote missing, or the "
                         "file cut off?"),
     "truncated series": (lambda b: cut(b / "inflow_flow.csv"),
-                         "inflow_flow.csv, line 18: 1 cells where the header has 8; is the file cut off?"),
+                         "inflow_flow.csv, line 18: 2 cells where the header has 8; is the file cut off?"),
     "binary table": (lambda b: (b / "reach.csv").write_bytes(b"\x7fELF\0\0"),
                      "reach.csv: is a binary file; a CSV text file is needed"),
     "not UTF-8": (lambda b: (b / "canal.csv").write_bytes(b"canal,name\nx,\xd4\n"),
@@ -129,10 +154,10 @@ SPOILT = {
 
 
 @pytest.mark.parametrize("what", SPOILT)
-def test_a_spoilt_basin_gives_one_error_that_says_where_and_what(basin, run, what):
+def test_a_spoilt_basin_gives_one_error_that_says_where_and_what(short_basin, run, what):
     """Each mistake gives one message, that of its place, and nothing that only follows from it."""
     spoil, message = SPOILT[what]
-    spoil(basin)
+    spoil(short_basin)
     code, out, err = run("check", "basin")
     assert (code, out, err) == (3, "", f"error: 1 problem in basin basin\n  {message}\n")
 
@@ -253,8 +278,10 @@ def write_year(**changes):
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_a_wrong_scenario_gives_one_error_and_no_output(basin, run, what):
+def test_a_wrong_scenario_gives_one_error_and_no_output(shipped_basin, run, what, tmp_path, monkeypatch):
     """Each mistake in a scenario is one message; nothing is solved or written."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("wateropt.scenario.load_basin", lambda _: shipped_basin)
     changes, message = WRONG[what]
     write_year(**changes)
     code, out, err = run("solve", "year.yaml", "--out", "out")
@@ -282,7 +309,7 @@ def test_a_day_that_does_not_exist_is_an_error_of_the_file(basin, run):
 def test_a_gap_in_a_series_is_named_by_its_days(basin, run):
     """A missing dekad shows up as the period of the horizon that it spoils."""
     drop(basin / "inflow_flow.csv", "naryn,2023-03-11")
-    write_year(step="dekad")
+    write_year(step="dekad", basin="basin")
     code, _, err = run("check", "year.yaml")
     assert code == 3
     assert err == ("error: 1 problem in scenario year\n  inflow_flow.csv, naryn: no value for 2023-03-11 to "

@@ -17,7 +17,7 @@ from wateropt.components import COMPONENTS
 from wateropt.curves import LevelCurve
 from wateropt.errors import DataError, Problem, UsageError, nearest
 from wateropt.shipped import shipped
-from wateropt.tables import CONFIDENCES, Column, RawSeries, Table, read_rows, read_series, read_table
+from wateropt.tables import CONFIDENCES, Column, RawSeries, Series, Table, read_rows, read_series, read_table
 
 NODE_COLUMNS = (
     Column("name", "text", "name in print"),
@@ -25,6 +25,7 @@ NODE_COLUMNS = (
     Column("x", "1", "place in the schematic, 0 to 100"),
     Column("y", "1", "place in the schematic, 0 to 100"),
 )
+AGREED = ("price_year", "blocks", "shortage_steps")
 SETTING_KEYS = ("name", "title", "countries", "price_year", "blocks", "shortage_steps")
 RIVER = {"reach": ("origin", "destination"), "reservoir": ("node", "outlet"), "powerhouse": ("intake", "outfall")}
 
@@ -74,33 +75,62 @@ def find_basin(name: str, near: Path | None = None) -> Path:
 
 
 def load_basin(folder: Path) -> Basin:
-    """Read and check a basin's folder.
+    """Read and check a basin's folder and those that it includes.
 
     Raises:
         DataError: with every problem found in any of its files.
     """
     problems: list[Problem] = []
-    settings = _read_settings(folder, problems)
-    tables = {"node": read_table(folder, "node", NODE_COLUMNS, problems)}
+    folders = _included(folder, (), problems)
+    settings = _read_settings(folders, problems)
+    tables = {"node": _layered_table(folders, "node", NODE_COLUMNS, problems)}
     series: dict[str, dict[str, RawSeries]] = {}
     for part in COMPONENTS:
-        if (folder / f"{part.NAME}.csv").exists():
-            tables[part.NAME] = read_table(folder, part.NAME, part.COLUMNS, problems)
-            series[part.NAME] = {s.name: read_series(folder, tables[part.NAME], s, problems) for s in part.SERIES}
-        else:
-            tables[part.NAME] = Table(part.NAME, columns={c.name: {} for c in part.COLUMNS})
-            series[part.NAME] = {s.name: RawSeries(f"{part.NAME}_{s.name}.csv", s.columns) for s in part.SERIES}
-    problems += _check_files(folder)
-    curves = _read_curves(folder, tables["reservoir"], problems)
-    sources = _read_sources(folder, problems)
-    problems += _check_references(folder, tables, settings.get("countries", {}))
-    problems += _check_sources(folder, sources)
+        tables[part.NAME] = _layered_table(folders, part.NAME, part.COLUMNS, problems)
+        series[part.NAME] = {s.name: _layered_series(folders, tables[part.NAME], s, problems) for s in part.SERIES}
+    problems += _check_files(folders)
+    curves = _read_curves(folders, tables["reservoir"], problems)
+    problems += _check_references(folders, tables, settings.get("countries", {}))
+    problems += _check_sources(folders, problems)
     if not problems:
         problems += [problem for part in COMPONENTS for rule in part.RULES for problem in rule(tables)]
         problems += _check_river(tables)
     if problems:
         raise DataError(f"basin {folder.name}", problems)
-    return Basin(tables=tables, series=series, curves=curves, hashes=_hashes(folder), **settings)
+    return Basin(tables=tables, series=series, curves=curves, hashes=_hashes(folders), **settings)
+
+
+def _included(folder: Path, seen: tuple[Path, ...], problems: list[Problem]) -> list[Path]:
+    """Return the folders of a basin, those that it includes first."""
+    names = read_yaml(folder / "basin.yaml", []).get("includes", [])
+    found: list[Path] = []
+    for name in names if isinstance(names, list) else [names]:
+        other = folder.parent / str(name)
+        if not other.is_dir() or other in seen:
+            hint = nearest(str(name), [p.name for p in folder.parent.glob("*") if p.is_dir()])
+            what = "includes this basin in turn" if other in seen else f"is not beside this basin; {hint}"
+            problems.append(Problem("basin.yaml", "includes", f"`{name}` {what}"))
+            continue
+        found += [place for place in _included(other, (*seen, folder), problems) if place not in found]
+    return [*found, folder]
+
+
+def _layered_table(folders: list[Path], name: str, columns: tuple[Column, ...], problems: list[Problem]) -> Table:
+    """Read a table from every folder that has it; a later row replaces an earlier one of the same id."""
+    merged = Table(name, columns={column.name: {} for column in columns})
+    there = [folder for folder in folders if (folder / f"{name}.csv").exists()]
+    for folder in there or (folders[-1:] if name == "node" else []):
+        merged = read_table(folder, name, columns, problems).over(merged)
+    return merged
+
+
+def _layered_series(folders: list[Path], table: Table, series: Series, problems: list[Problem]) -> RawSeries:
+    """Read a series from every folder that has it; later rows of an id replace the earlier ones."""
+    file = f"{table.name}_{series.name}.csv"
+    merged = RawSeries(file, series.columns)
+    for folder in [folder for folder in folders if (folder / file).exists()] or folders[-1:]:
+        merged = read_series(folder, table, series, problems).over(merged)
+    return merged
 
 
 # ---- basin.yaml -------------------------------------------------------------------------------------
@@ -127,8 +157,23 @@ def read_yaml(path: Path, problems: list[Problem]) -> dict[str, Any]:
     return {}
 
 
-def _read_settings(folder: Path, problems: list[Problem]) -> dict[str, Any]:
-    content = read_yaml(folder / "basin.yaml", problems)
+def _layered_settings(folders: list[Path], problems: list[Problem]) -> dict[str, Any]:
+    """Return the settings of a basin over those that it includes, which must agree on time, money and shortage."""
+    content: dict[str, Any] = {}
+    for folder in folders:
+        own = read_yaml(folder / "basin.yaml", problems)
+        for key in AGREED:
+            if key in own and key in content and own[key] != content[key]:
+                found = f"is `{own[key]}` in {folder.name}, `{content[key]}` in what it is joined with; make them agree"
+                problems.append(Problem("basin.yaml", key, found))
+        countries = {**(content.get("countries") or {}), **(own.get("countries") or {})} if content else None
+        content = {**content, **own, **({"countries": countries} if countries else {})}
+    content.pop("includes", None)
+    return content
+
+
+def _read_settings(folders: list[Path], problems: list[Problem]) -> dict[str, Any]:
+    content = _layered_settings(folders, problems)
     for key in content:
         if key not in SETTING_KEYS:
             problems.append(Problem("basin.yaml", key, f"unknown key; {nearest(str(key), SETTING_KEYS)}"))
@@ -158,14 +203,14 @@ def _read_settings(folder: Path, problems: list[Problem]) -> dict[str, Any]:
 # ---- curves, sources, hashes ------------------------------------------------------------------------
 
 
-def _read_curves(folder: Path, reservoirs: Table, problems: list[Problem]) -> dict[str, LevelCurve]:
+def _read_curves(folders: list[Path], reservoirs: Table, problems: list[Problem]) -> dict[str, LevelCurve]:
     file = "reservoir_level.csv"
     if not len(reservoirs):
         return {}
     columns = (Column("storage", "hm3", "", low=0.0), Column("elevation", "m", ""), Column("source", "text", ""),
                Column("confidence", "text", "", choices=CONFIDENCES))
     points: dict[str, list[tuple[float, float]]] = {r: [] for r in reservoirs}
-    rows = read_rows(folder / file, problems)
+    rows = _layered_rows(folders, file, "reservoir", problems)
     for line, row in rows:
         name = row.get("reservoir", "")
         if name not in points:
@@ -186,41 +231,51 @@ def _read_curves(folder: Path, reservoirs: Table, problems: list[Problem]) -> di
     return curves
 
 
-def _read_sources(folder: Path, problems: list[Problem]) -> set[str]:
-    return {row["key"] for _, row in read_rows(folder / "references.csv", problems) if "key" in row}
+def _layered_rows(folders: list[Path], file: str, key: str,
+                  problems: list[Problem]) -> list[tuple[int, dict[str, str]]]:
+    """Return the rows of a file of several per id; those of a later folder replace an id's earlier ones."""
+    rows: list[tuple[int, dict[str, str]]] = []
+    for folder in [folder for folder in folders if (folder / file).exists()] or folders[-1:]:
+        own = read_rows(folder / file, problems)
+        names = {row.get(key) for _, row in own}
+        rows = [*(kept for kept in rows if kept[1].get(key) not in names), *own]
+    return rows
 
 
-def _hashes(folder: Path) -> dict[str, str]:
+def _hashes(folders: list[Path]) -> dict[str, str]:
     found = {}
-    for path in sorted(folder.glob("*.csv")):
-        lines = path.read_bytes().splitlines()
-        found[path.name] = hashlib.sha256(b"\n".join([*lines[:1], *sorted(lines[1:])])).hexdigest()
-    found["basin.yaml"] = hashlib.sha256((folder / "basin.yaml").read_bytes()).hexdigest()
+    for folder in folders:
+        prefix = "" if folder == folders[-1] else f"{folder.name}/"
+        for path in sorted(folder.glob("*.csv")):
+            lines = path.read_bytes().splitlines()
+            found[prefix + path.name] = hashlib.sha256(b"\n".join([*lines[:1], *sorted(lines[1:])])).hexdigest()
+        found[f"{prefix}basin.yaml"] = hashlib.sha256((folder / "basin.yaml").read_bytes()).hexdigest()
     return found
 
 
 # ---- checks across tables ---------------------------------------------------------------------------
 
 
-def _check_files(folder: Path) -> Iterable[Problem]:
+def _check_files(folders: list[Path]) -> Iterable[Problem]:
     """Find a series without its table, or a name that is nearly a table's: both would be left out silently."""
-    there = {path.stem for path in folder.glob("*.csv")}
+    there = {path.stem for folder in folders for path in folder.glob("*.csv")}
     tables = {part.NAME: [f"{part.NAME}_{series.name}" for series in part.SERIES] for part in COMPONENTS}
     known = {"node", "reservoir_level", "references", *tables, *(name for names in tables.values() for name in names)}
     for name, names in tables.items():
         left = sorted(there & {*names}) if name not in there else []
         if left:
-            yield Problem(f"{name}.csv", "", f"is missing in {folder} but {left[0]}.csv is there; add it")
+            yield Problem(f"{name}.csv", "", f"is missing in {folders[-1]} but {left[0]}.csv is there; add it")
     for name in sorted(there - known):
         match = difflib.get_close_matches(name, known - there, n=1, cutoff=0.85)
         if match:
             yield Problem(f"{name}.csv", "", f"is no table of a basin; did you mean `{match[0]}.csv`?")
 
 
-def _check_references(folder: Path, tables: Mapping[str, Table], countries: Mapping[str, str]) -> Iterable[Problem]:
+def _check_references(folders: list[Path], tables: Mapping[str, Table],
+                      countries: Mapping[str, str]) -> Iterable[Problem]:
     """Every name stands in its table. What could not be read has been reported already, and so has an empty cell."""
     known: dict[str, Iterable[str]] = {"country": [*countries], **{name: t.ids for name, t in tables.items()}}
-    unread = {name for name in tables if (folder / f"{name}.csv").exists() and not tables[name].ids}
+    unread = {name for name in tables if not tables[name].ids and any((f / f"{name}.csv").exists() for f in folders)}
     unread |= set() if countries else {"country"}
     columns = {"node": NODE_COLUMNS, **{part.NAME: part.COLUMNS for part in COMPONENTS}}
     for name, table in tables.items():
@@ -232,12 +287,17 @@ def _check_references(folder: Path, tables: Mapping[str, Table], countries: Mapp
                     yield Problem(f"{name}.csv", table.places[key], f"no {column.refers} `{value}`; {hint}")
 
 
-def _check_sources(folder: Path, sources: set[str]) -> Iterable[Problem]:
-    for path in sorted(folder.glob("*.csv")):
-        for line, row in read_rows(path, []):
-            if sources and row.get("source") and row["source"] not in sources:
-                hint = nearest(row["source"], sources)
-                yield Problem(path.name, f"line {line}", f"source `{row['source']}` is not in references.csv; {hint}")
+def _check_sources(folders: list[Path], problems: list[Problem]) -> list[Problem]:
+    """Find rows whose source is not among the references of their folder."""
+    found = []
+    for folder in folders:
+        sources = {row["key"] for _, row in read_rows(folder / "references.csv", problems) if "key" in row}
+        for path in sorted(folder.glob("*.csv")):
+            for line, row in read_rows(path, []):
+                if sources and row.get("source") and row["source"] not in sources:
+                    what = f"source `{row['source']}` is not in references.csv; {nearest(row['source'], sources)}"
+                    found.append(Problem(path.name, f"line {line}", what))
+    return found
 
 
 def _check_river(tables: Mapping[str, Table]) -> Iterable[Problem]:

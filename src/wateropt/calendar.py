@@ -19,6 +19,7 @@ STEPS = ("dekad", "month")
 GROWING_MONTHS = range(4, 10)
 
 Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
 
 
 def next_start(day: date, step: str) -> date:
@@ -118,6 +119,32 @@ def in_months(months: npt.NDArray[np.int64], first: int, last: int) -> npt.NDArr
     if first <= last:
         return (months >= first) & (months <= last)
     return (months >= first) | (months <= last)
+
+
+MONTH_DAYS = (31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+def windows(calendar: Calendar, first: float, last: float) -> tuple[Mask, Mask, Mask]:
+    """Return, by period: in the window, first of a window, last of a window (each bool, shape (period,)).
+
+    A window from a month to the month before it is a whole year; it begins anew with its first month.
+    """
+    inside = in_months(calendar.months, int(first), int(last))
+    starts = np.array([day.day == 1 and day.month == int(first) for day in calendar.starts])
+    begins = inside & (starts | ~np.concatenate([[False], inside[:-1]]))
+    ends = inside & (~np.concatenate([inside[1:], [False]]) | np.append(begins[1:], True))
+    return inside, begins, ends
+
+
+def coverage(calendar: Calendar, first: float, last: float) -> Floats:
+    """Return which share of the whole window the horizon covers, for the window that ends in each period."""
+    inside, begins, _ = windows(calendar, first, last)
+    length = sum(MONTH_DAYS[(int(first) - 1 + k) % 12] for k in range((int(last) - int(first)) % 12 + 1))
+    days, share = 0.0, np.zeros(len(calendar))
+    for t in range(len(calendar)):
+        days = (0.0 if begins[t] else days) + inside[t] * calendar.days[t]
+        share[t] = min(days / length, 1.0)
+    return share
 
 
 def overlap(begin: Floats, end: Floats, edges: Floats) -> Floats:

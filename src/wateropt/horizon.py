@@ -196,12 +196,10 @@ class Horizon:
         lower, upper = np.full(self.columns, -INFINITY), np.full(self.columns, INFINITY)
         for k, (name, key) in enumerate(self.keys):
             group, place = self.stage.groups[name], self.position[:, k]
-            if group.kind == "opening":
-                lower[place[0]] = upper[place[0]] = group.values[key]
-                continue
-            fixed = group.kind == "datum"
-            low, high = (group.values[key],) * 2 if fixed else (group.lower[key], group.upper[key])
+            low, high = (group.values[key],) * 2 if key in group.values else (group.lower[key], group.upper[key])
             kept = place >= 0
+            if group.kind == "opening":  # its later columns are the closing ones of the periods before
+                kept &= np.arange(self.periods) == 0
             if low is not None:
                 lower[place[kept]] = np.broadcast_to(low, self.periods)[kept]
             if high is not None:

@@ -65,7 +65,7 @@ class Scenario(Strict):
     closing: dict[str, Literal["observed", "opening", "free"] | dict[str, float]] = Field(default_factory=dict)
     closing_value: dict[str, float] = Field(default_factory=dict, description="reservoir -> USD/m3 of what is left")
     changes: list[Change] = Field(default_factory=list)
-    policies: list[dict[str, str | float]] = Field(default_factory=list)
+    policies: list[dict[str, str | float | list[str]]] = Field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -225,7 +225,8 @@ def build_case(name: str, scenario: Scenario, basin: Basin) -> Case:
     opening, closing = _states(tables, ends) if not problems else ({}, {})
     if not problems:
         problems += ends.unasked()
-        problems += [problem for part in COMPONENTS for rule in part.RULES for problem in rule(tables)]
+        rules = [rule for part in (*COMPONENTS, *POLICIES) for rule in part.RULES]
+        problems += [problem for rule in rules for problem in rule(tables)]
         problems += _check_openings(tables, opening, closing, file)
         problems += _check_prices(tables, series)
     if problems:
@@ -259,7 +260,7 @@ def _policy_table(part: Any, rows: Mapping[str, Mapping[str, Any]], file: str, t
         problems += [Problem(file, clause, f"unknown key `{key}`; {nearest(key, headers)}") for key in unknown]
         for column in part.COLUMNS:
             try:
-                values[column.name][clause] = column.read(str(row.get(column.header, "")))
+                values[column.name][clause] = column.read(_as_cell(row.get(column.header, "")))
             except ValueError as error:
                 problems.append(Problem(file, clause, str(error)))
                 continue
@@ -267,6 +268,11 @@ def _policy_table(part: Any, rows: Mapping[str, Mapping[str, Any]], file: str, t
                 hint = nearest(values[column.name][clause], tables[column.refers].ids)
                 problems.append(Problem(file, clause, f"no {column.refers} `{values[column.name][clause]}`; {hint}"))
     return Table(part.NAME, tuple(sorted(rows)), values, {clause: clause for clause in rows})
+
+
+def _as_cell(value: Any) -> str:
+    """Return a value of a YAML file as a cell of a table: a list as entries between semicolons."""
+    return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _along(part: Any, table: Table, basin: Basin, calendar: Calendar, shift: int,
@@ -277,15 +283,16 @@ def _along(part: Any, table: Table, basin: Basin, calendar: Calendar, shift: int
         for number, column in enumerate(raw.columns):
             laid[column.name] = {key: along_calendar(raw, key, number, calendar, shift) for key in raw.rows}
         if series.required:
-            problems += _gaps(raw, laid[raw.columns[0].name], table, calendar, shift)
+            asked = [key for key in table if not (series.unless and table.columns[series.unless][key])]
+            problems += _gaps(raw, laid[raw.columns[0].name], asked, calendar, shift)
     return laid
 
 
-def _gaps(raw: RawSeries, values: Mapping[Any, Floats], table: Table, calendar: Calendar,
+def _gaps(raw: RawSeries, values: Mapping[Any, Floats], asked: Sequence[str], calendar: Calendar,
           shift: int) -> list[Problem]:
     moved = f" (in the file: {abs(shift)} days {'earlier' if shift > 0 else 'later'})" if shift else ""
     whole = np.full(len(calendar), math.nan)
-    gaps = {key: missing_periods(values.get(key, whole), calendar) for key in table}
+    gaps = {key: missing_periods(values.get(key, whole), calendar) for key in asked}
     return [Problem(raw.file, key, f"no value for {gap}{moved}; every {calendar.step} of the horizon needs one")
             for key, gap in gaps.items() if gap]
 

@@ -139,6 +139,8 @@ def calmness(horizon: Horizon) -> Floats:
             calm[horizon.columns_of(name, r)] = 1.0 / max(flow, 1.0)
     idle = {("spill", r): USUAL_FLOW for r in horizon.case.book.tables["reservoir"]}
     idle |= {("canal_flow", c): max(canals.capacity[c], 1.0) for c in canals}
+    for j in horizon.case.book.tables["joint"]:  # an owner exports what it can before it sells back
+        calm[horizon.columns_of("owner_sold_back", j)] = IDLE
     for key, flow in idle.items():
         calm[horizon.columns_of(*key)] = IDLE / flow
     return calm

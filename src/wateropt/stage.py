@@ -152,6 +152,8 @@ class Stage:
         self.terms: list[Term] = []
         self._flows: list[tuple[str, str, Any]] = []  # origin, destination, flow of every `send`
         self._passing: list[tuple[Any, str, str | None]] = []
+        self._sent: dict[tuple[str, str, str], list[Any]] = {}  # energy of every `transmit`
+        self._expansions: dict[tuple[str, str], list[tuple[Any, float]]] = {}
         days = book.calendar.days
         self.days = self._scalar("days", days, "day")
         self.hm3 = self._scalar("hm3_per_m3s", days * HM3_PER_M3S_DAY, "hm^3/(m^3/s)")
@@ -202,13 +204,15 @@ class Stage:
         """Add a quantity that the optimizer chooses, between `lower` and `upper` (None: no limit)."""
         return self._columns(name, "variable", over, unit, lower, upper, {}, when)
 
-    def state(self, name: str, over: Iterable[Index], unit: str, lower: Any = 0.0, upper: Any = None) -> State:
-        """Add a quantity handed from period to period; its opening value comes from the book."""
+    def state(self, name: str, over: Iterable[Index], unit: str, lower: Any = 0.0, upper: Any = None,
+              free: bool = False) -> State:
+        """Add a quantity handed from period to period; its opening value comes from the book, or is chosen (`free`)."""
         over = list(over)
         closing = self._columns(name, "state", over, unit, lower, upper, {}, None)
         if self.previous is None:
-            values = {key: self.book.opening[name][key] for key in over}
-            opening = self._columns(f"{name}_opening", "opening", over, unit, None, None, values, None)
+            values = {} if free else {key: self.book.opening[name][key] for key in over}
+            low, high = (lower, upper) if free else (None, None)
+            opening = self._columns(f"{name}_opening", "opening", over, unit, low, high, values, None)
         else:
             opening = Reference(self.previous.states[name].closing) if over else {}
             setattr(self.block, f"{name}_opening", opening)
@@ -260,6 +264,37 @@ class Stage:
         for key in over:
             for block in self.blocks:
                 self.terms.append(Term("grid", (grid[key], block), term, key, rule(key, block)))
+
+    def transmit(self, over: Iterable[Index], origin: Mapping[str, str], destination: Mapping[str, str],
+                 sent: Rule, arriving: Rule) -> None:
+        """Send energy [GWh] from grid to grid, by load block."""
+        self.feed("export", over, origin, lambda key, block: -sent(key, block))
+        self.feed("import", over, destination, arriving)
+        for key in over:
+            for block in self.blocks:
+                self._sent.setdefault((origin[key], destination[key], block), []).append(sent(key, block))
+
+    def transmitted(self, origin: str, destination: str, block: str) -> Any:
+        """Return the energy [GWh] that all links send from one grid to another in a block."""
+        return sum(self._sent.get((origin, destination, block), []), start=self.number(0.0, "GWh"))
+
+    def booked(self, book: str, term: str, item: str) -> list[Term]:
+        """Return the terms of an asset that are on the ledger so far: of one name, in any place."""
+        return [line for line in self.terms if (line.book, line.term) == (book, term) and _first(line.item) == item]
+
+    def flow_between(self, origin: str, destination: str) -> Any:
+        """Return the flow [m³/s] that has been sent from one node to another so far."""
+        parts = [flow for o, d, flow in self._flows if (o, d) == (origin, destination)]
+        return sum(parts, start=self.number(0.0, "m^3/s"))
+
+    def expand(self, kind: str, asset: str, built: Any, most: float) -> None:
+        """Let an asset's capacity grow by what is built of a project, at most so much."""
+        self._expansions.setdefault((kind, asset), []).append((built, most))
+
+    def expansion(self, kind: str, asset: str) -> tuple[Any, float] | None:
+        """Return what may be built onto an asset (expression and its most), or None."""
+        parts = self._expansions.get((kind, asset))
+        return (sum(built for built, _ in parts), sum(most for _, most in parts)) if parts else None
 
     def account(self, item: str, over: Iterable[Index], country: Mapping[str, str] | str, rule: Rule,
                 kind: str = "money") -> None:
@@ -347,7 +382,7 @@ class Stage:
         setattr(self.block, name, var)
         for key in index:
             low, high = (self._at(v[key]) if v[key] is not None else None for v in (group.lower, group.upper))
-            if kind in ("datum", "opening"):
+            if key in group.values:
                 low = high = self._at(values[key])
             elif kind == "state" and self.period == len(self.book.calendar) - 1:
                 low = _largest(low, self.book.closing.get(name, {}).get(key))
@@ -390,6 +425,10 @@ class EveryStage(Stage):
 
 def _on_index(rule: Rule) -> Rule:
     return lambda _, *key: rule(*key)
+
+
+def _first(key: Index) -> Any:
+    return key[0] if isinstance(key, tuple) else key
 
 
 def _flat(key: Index) -> tuple[Any, ...]:

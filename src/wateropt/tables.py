@@ -113,6 +113,7 @@ class Series:
         keys: further key columns besides the asset (e.g. the load block).
         required: whether each asset needs values for the whole horizon.
         optional_file: whether the file may be missing.
+        unless: column of the table that, where it is filled in, makes values unnecessary.
     """
 
     name: str
@@ -121,6 +122,7 @@ class Series:
     keys: tuple[str, ...] = ()
     required: bool = True
     optional_file: bool = False
+    unless: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,13 @@ class Table:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def over(self, other: Table) -> Table:
+        """Return the rows of both; where both have an id, that of this one."""
+        ids = tuple(sorted({*self.ids, *other.ids}))
+        both = {name: {**other.columns[name], **self.columns[name]} for name in self.columns}
+        columns = {name: {key: values[key] for key in ids} for name, values in both.items()}
+        return Table(self.name, ids, columns, {**other.places, **self.places})
+
     def __contains__(self, key: str) -> bool:
         return key in self.places
 
@@ -154,15 +163,20 @@ class RawSeries:
     """Rows of a series as read.
 
     Attributes:
-        rows: key -> list of (first day as ordinal, days, values) for dated files,
+        rows: key -> list of (first day as ordinal, days, values) for dated keys,
             or of (month, 0, values) for calendar profiles.
-        monthly: whether the file is a calendar profile.
+        monthly: keys that are calendar profiles.
     """
 
     file: str
     columns: tuple[Column, ...] = ()
     rows: Mapping[Key, list[tuple[int, int, tuple[float, ...]]]] = field(default_factory=dict)
-    monthly: bool = False
+    monthly: frozenset[Key] = frozenset()
+
+    def over(self, other: RawSeries) -> RawSeries:
+        """Return the rows of both; where both have a key, those of this one."""
+        kept = {key for key in other.monthly if key not in self.rows}
+        return RawSeries(self.file, self.columns, {**other.rows, **self.rows}, frozenset(kept | self.monthly))
 
 
 def read_rows(path: Path, problems: list[Problem]) -> list[tuple[int, dict[str, str]]]:
@@ -307,7 +321,8 @@ def read_series(folder: Path, table: Table, series: Series, problems: list[Probl
     for key in sorted(result, key=str):
         result[key].sort()
         _check_times(file, key, result[key], monthly, problems)
-    return RawSeries(file, series.columns, {key: result[key] for key in sorted(result, key=str)}, monthly)
+    rows_by_key = {key: result[key] for key in sorted(result, key=str)}
+    return RawSeries(file, series.columns, rows_by_key, frozenset(result if monthly else ()))
 
 
 def _read_time(file: str, place: str, row: dict[str, str], monthly: bool,
@@ -358,7 +373,7 @@ def daily(raw: RawSeries, key: Key, column: int, first: int, last: int, shift: i
     """
     values = np.full(last - first, math.nan)
     rows = raw.rows.get(key, [])
-    if raw.monthly:
+    if key in raw.monthly:
         months = np.array([date.fromordinal(day).month for day in range(first, last)])
         table = np.array([row[2][column] for row in rows])
         return table[months - 1] if len(table) == 12 else values

@@ -13,8 +13,10 @@ from wateropt.components import (
     grid,
     inflow,
     instream,
+    joint,
     link,
     powerhouse,
+    project,
     reach,
     reservoir,
     sea,
@@ -38,5 +40,6 @@ class Component(Protocol):
 
 
 COMPONENTS: tuple[Any, ...] = (
-    inflow, gain, reservoir, reach, canal, demand, powerhouse, instream, sea, grid, unit, link, exchange,
+    project, inflow, gain, reservoir, reach, canal, demand, powerhouse, instream, sea, grid, unit, link, exchange,
+    joint,
 )

@@ -20,8 +20,20 @@ RULES = ()
 
 def build(stage, canals):
     """Add canals."""
-    flow = stage.variable("canal_flow", canals, "m^3/s", upper=canals.capacity)
+    grows = {c: stage.expansion(NAME, c) for c in canals}
+    lined = {c: stage.expansion("lining", c) for c in canals}
+    most = {c: canals.raw("capacity")[c] + (grows[c][1] if grows[c] else 0.0) for c in canals}
+    flow = stage.variable("canal_flow", canals, "m^3/s", upper=most)
+    lining = canals.where(lambda c: lined[c] is not None)
+    saved = stage.variable("canal_saved", lining, "m^3/s")
 
-    # (K1) what enters the canal arrives less the loss
+    # (K1) what enters the canal arrives less the loss, but for what lining saves
     stage.send("canal", canals, canals.origin, canals.destination, lambda c: flow[c],
-               lambda c: (1 - canals.loss[c]) * stage.hm3 * flow[c])
+               lambda c: stage.hm3 * ((1 - canals.loss[c]) * flow[c] + (saved[c] if lined[c] else 0.0)))
+    # (K2) a canal that may be built larger carries no more than is built
+    stage.constrain("canal_built", canals.where(lambda c: grows[c] is not None), lambda c: flow[c]
+                    <= canals.capacity[c] + stage.number(1.0, "m^3/s") * grows[c][0], "m^3/s")
+    # (K3) lining saves its part of the loss: of the flow's, and of the loss at capacity times what is lined
+    stage.constrain("canal_saved_flow", lining, lambda c: saved[c] <= canals.loss[c] * flow[c], "m^3/s")
+    stage.constrain("canal_saved_built", lining, lambda c: saved[c]
+                    <= canals.loss[c] * canals.capacity[c] * lined[c][0], "m^3/s")

@@ -25,8 +25,8 @@ def build(stage, links):
     # (L1) what is sent arrives at the other end less the loss
     for sent, origin, destination in ((forward, links.origin, links.destination),
                                       (back, links.destination, links.origin)):
-        stage.feed("export", links, origin, lambda k, b, sent=sent: -sent[k, b])
-        stage.feed("import", links, destination, lambda k, b, sent=sent: (1 - links.loss[k]) * sent[k, b])
+        stage.transmit(links, origin, destination, lambda k, b, sent=sent: sent[k, b],
+                       lambda k, b, sent=sent: (1 - links.loss[k]) * sent[k, b])
     _pay(stage, links, both, forward, back)
 
 

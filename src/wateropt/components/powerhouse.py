@@ -46,7 +46,9 @@ def build(stage, plants):
     turbine = stage.variable("turbine", plants, "m^3/s", upper=plants.design_flow)
     by_block = [(p, b) for p in plants for b in stage.blocks]
     flow = stage.variable("block_turbine", by_block, "m^3/s", upper=lambda p, _: plants.design_flow[p])
-    energy = stage.variable("energy", by_block, "GWh", upper=lambda p, b: plants.capacity[p] * stage.gwh_per_mw[b])
+    grows = {p: stage.expansion(NAME, p) for p in plants}
+    energy = stage.variable("energy", by_block, "GWh", upper=lambda p, b: stage.gwh_per_mw[b] * (
+        plants.capacity[p] + (grows[p][1] if grows[p] else 0.0)))
     river = plants.where(lambda p: not plants.reservoir[p])
     storage = plants.where(lambda p: bool(plants.reservoir[p]))
 
@@ -54,6 +56,9 @@ def build(stage, plants):
     # (P1) the load blocks share the turbined volume
     stage.constrain("turbine_blocks", plants, lambda p: sum(stage.block_hm3[b] * flow[p, b] for b in stage.blocks)
                     == stage.hm3 * turbine[p], "hm^3")
+    # (P6) a plant that may be built larger gives no more than is built
+    stage.constrain("energy_built", [(p, b) for p, b in by_block if grows[p]], lambda p, b: energy[p, b]
+                    <= stage.gwh_per_mw[b] * (plants.capacity[p] + stage.number(1.0, "MW") * grows[p][0]), "GWh")
     _run_of_river(stage, plants, river, turbine, flow, energy)
     _storage_plants(stage, plants, storage, flow, energy)
     stage.feed("hydro", plants, plants.grid, lambda p, b: energy[p, b])

@@ -73,7 +73,12 @@ def openings(ends, reservoirs):
 def build(stage, reservoirs):
     """Add storage, outlets and evaporation."""
     full = {r: _full(reservoirs, r) for r in reservoirs}
-    storage = stage.state("storage", reservoirs, "hm^3", lower=reservoirs.minimum_storage, upper=full)
+    grows = {r: stage.expansion(NAME, r) for r in reservoirs}
+    most = {r: full[r] + (grows[r][1] if grows[r] else 0.0) for r in reservoirs}
+    storage = stage.state("storage", reservoirs, "hm^3", lower=reservoirs.minimum_storage, upper=most)
+    # (R8) a lake that may be built larger holds no more than is built
+    stage.constrain("storage_built", reservoirs.where(lambda r: grows[r] is not None), lambda r: storage.closing[r]
+                    <= reservoirs.full_storage[r] + stage.number(1.0, "hm^3") * grows[r][0], "hm^3")
     bypass = stage.variable("bypass", reservoirs, "m^3/s", upper=reservoirs.bypass_capacity)
     spill = stage.variable("spill", reservoirs, "m^3/s", upper=reservoirs.spill_capacity)
     stage.send("bypass", reservoirs, reservoirs.node, reservoirs.outlet, lambda r: bypass[r])

@@ -32,13 +32,20 @@ RULES = (fuel_costs,)
 
 def build(stage, units):
     """Add units."""
-    available = stage.datum("available_capacity", units, units.raw("available"), "MW")
+    there = units.where(lambda u: not stage.expansion(NAME, u))
+    available = stage.datum("available_capacity", there, units.raw("available"), "MW")
     must_run = stage.datum("must_run", units, units.raw("must_run"), "MW")
     both = [(u, b) for u in units for b in stage.blocks]
     output = stage.variable("output", both, "GWh")
 
+    grows = {u: stage.expansion(NAME, u) for u in units}
+    standing = [(u, b) for u, b in both if not grows[u]]
     # (T1) must-run <= output <= what is available
-    stage.constrain("output_available", both, lambda u, b: output[u, b] <= stage.gwh_per_mw[b] * available[u], "GWh")
+    stage.constrain("output_available", standing, lambda u, b: output[u, b]
+                    <= stage.gwh_per_mw[b] * available[u], "GWh")
+    # (T3) of a unit that may be built, `available` is what each MW built gives
+    stage.constrain("output_built", [key for key in both if key not in standing], lambda u, b: output[u, b]
+                    <= stage.gwh_per_mw[b] * units.available[u] * grows[u][0], "GWh")
     stage.constrain("output_must_run", both, lambda u, b: output[u, b] >= stage.gwh_per_mw[b] * must_run[u], "GWh")
     for kind, term in TERMS.items():
         stage.feed(term, units.where(lambda u, kind=kind: units.kind[u] == kind), units.grid, lambda u, b: output[u, b])

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from wateropt.policies import season_volume, storage_target
+from wateropt.policies import energy_share, energy_swap, flow_share, minimum_flow, season_volume, storage_target
 
-POLICIES: tuple[Any, ...] = (season_volume, storage_target)
+POLICIES: tuple[Any, ...] = (season_volume, storage_target, flow_share, minimum_flow, energy_share, energy_swap)

@@ -5,7 +5,7 @@ Source of the form: the 1998 framework agreement on the Naryn-Syr Darya (6.5 kmÂ
 
 import numpy as np
 
-from wateropt.calendar import in_months
+from wateropt.calendar import coverage, windows
 from wateropt.tables import Column
 
 NAME = "season_volume"
@@ -20,28 +20,6 @@ COLUMNS = (
 SERIES = ()
 RULES = ()
 UNIT = "hm3"
-
-
-def windows(calendar, first, last):
-    """Return, by period: in the season, first of a season, last of a season (each bool, shape (period,))."""
-    inside = in_months(calendar.months, int(first), int(last))
-    begins = inside & ~np.concatenate([[False], inside[:-1]])
-    ends = inside & ~np.concatenate([inside[1:], [False]])
-    return inside, begins, ends
-
-
-def coverage(calendar, first, last):
-    """Return which share of the whole season the horizon covers, for the season that ends in each period."""
-    inside, begins, _ = windows(calendar, first, last)
-    length = sum(_MONTH_DAYS[(int(first) - 1 + k) % 12] for k in range((int(last) - int(first)) % 12 + 1))
-    days, share = 0.0, np.zeros(len(calendar))
-    for t in range(len(calendar)):
-        days = (0.0 if begins[t] else days) + inside[t] * calendar.days[t]
-        share[t] = min(days / length, 1.0)
-    return share
-
-
-_MONTH_DAYS = (31, 28.25, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 def openings(_, clauses):

@@ -37,12 +37,12 @@ def table(result: Result, name: str) -> pd.DataFrame:
 def _write_table(result: Result, name: str, path: Path) -> None:
     rows = iter(TABLES[name](result))
     first = next(rows, None)
-    header = list(first) if first else list(COLUMNS[name])
+    header = COLUMNS.get(name) or tuple(first or ())
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
         for row in [first, *rows] if first else []:
-            writer.writerow([_cell(value) for value in row.values()])
+            writer.writerow([_cell(row.get(column, "")) for column in header])
 
 
 def _cell(value: Any) -> Any:

@@ -161,9 +161,21 @@ def links(result: Result) -> Iterator[Row]:
                            "sent_gwh": sent, "lost_gwh": table.loss[k] * sent, "limit_mw": limit}
 
 
-def joint_plant(_: Result) -> Iterator[Row]:
-    """One row per jointly owned plant, owner and period; no shipped basin has one yet."""
-    yield from ()
+def joint_plant(result: Result) -> Iterator[Row]:
+    """One row per jointly owned plant, owner (the host last) and period."""
+    owners, plants = (result.case.book.tables[name] for name in ("joint", "powerhouse"))
+    blocks = result.case.book.blocks
+    for p in sorted({owners.powerhouse[j] for j in owners}):
+        energy = sum((result.values.get("energy", (p, b)) for b in blocks), np.zeros(result.values.periods))
+        own = [j for j in owners if owners.powerhouse[j] == p]
+        for t, start, days in _periods(result):
+            for j in own:
+                exported = sum(result.values.get("owner_export", (j, b))[t] for b in blocks)
+                yield {"plant": p, "owner": owners.owner[j], "start": start, "days": days, "energy_gwh": energy[t],
+                       "share": owners.share[j], "exported_gwh": exported,
+                       "sold_back_gwh": result.values.get("owner_sold_back", j)[t]}
+            yield {"plant": p, "owner": plants.country[p], "start": start, "days": days, "energy_gwh": energy[t],
+                   "share": 1 - sum(owners.share[j] for j in own), "exported_gwh": 0.0, "sold_back_gwh": 0.0}
 
 
 def clauses(result: Result) -> Iterator[Row]:
@@ -192,6 +204,8 @@ def marginal_values(result: Result) -> Iterator[Row]:
             continue
         for key in group.index:
             for t in np.flatnonzero(result.values.exists[name, key]):
+                if key not in group.values:  # chosen, not given
+                    continue
                 yield {"input": name, "where": _words(key), "start": calendar.starts[t].isoformat(),
                        "value": result.values.get(name, key)[t], "unit": group.unit,
                        "musd_per_unit": result.values.reduced_cost(name, key)[t]}
@@ -210,7 +224,7 @@ def _words(key: Any) -> str:
 COLUMNS = {
     "joint_plant": ("plant", "owner", "start", "days", "energy_gwh", "share", "exported_gwh", "sold_back_gwh"),
     "clauses": ("clause", "kind", "sense", "hard", "window", "required", "achieved", "unit", "shortfall",
-                "shadow_price_musd_per_unit"),
+                "shadow_price_musd_per_unit", "resource"),
 }
 TABLES: dict[str, Callable[[Result], Iterator[Row]]] = {
     function.__name__: function for function in
