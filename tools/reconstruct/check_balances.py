@@ -193,12 +193,17 @@ def flow_order() -> list[str]:
 def natural_water(replay: Replay) -> dict[str, Floats]:
     """Return what inflows and gains bring to each node [m3/s], shape (period,)."""
     water = {row["node"]: np.zeros(len(replay.calendar)) for row in read("node")}
-    for table in ("inflow", "gain"):
-        for row in read(table):
-            water[row["node"]] += replay.series(f"{table}_flow", table, row[table], "flow_m3s")
-            if row.get("evaporation") == "included":
-                column = "evaporation_included_m3s"
-                water[row["node"]] += replay.series(f"{table}_flow", table, row[table], column)
+    inflows = read("inflow")
+    for row in inflows:
+        whole = row["share_of"] or row["inflow"]
+        parts = sum(float(other["share"]) for other in inflows if other["share_of"] == row["inflow"])
+        share = float(row["share"]) if row["share_of"] else 1 - parts
+        water[row["node"]] += share * replay.series("inflow_flow", "inflow", whole, "flow_m3s")
+        if row["evaporation"] == "included":
+            column = "evaporation_included_m3s"
+            water[row["node"]] += replay.series("inflow_flow", "inflow", whole, column)
+    for row in read("gain"):
+        water[row["node"]] += replay.series("gain_flow", "gain", row["gain"], "flow_m3s")
     return water
 
 
