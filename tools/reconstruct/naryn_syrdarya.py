@@ -313,6 +313,7 @@ def gains(calendar: Calendar, bulletin: Series, assumed: Series, entered: Series
         "lower_chirchik": entered["mouth_kokbulak"] - arrived["gazalkent_mouth"],
         "middle_syrdarya": bulletin["kokbulak"] - arrived["farkhad_kokbulak"] - arrived["mouth_kokbulak"],
     }
+    net["arys"] = assumed["arys"]
     found = {name: flow[1:] for name, flow in net.items()} | lake_gains(calendar, bulletin, assumed, arrived)
     return {row["gain"]: found[row["gain"]] for row in read(BASIN / "gain.csv")}
 
@@ -359,7 +360,7 @@ def header(table: str, *columns: str) -> list[str]:
     return [table, "start", "days", *columns, "source", "confidence", "note"]
 
 
-def write_flows(calendar: Calendar, bulletin: Series, assumed: Series, net: Series) -> None:
+def write_flows(calendar: Calendar, bulletin: Series, net: Series) -> None:
     """Write inflow_flow.csv and gain_flow.csv.
 
     An inflow that is net of evaporation carries the evaporation of the observed storage path.
@@ -370,7 +371,6 @@ def write_flows(calendar: Calendar, bulletin: Series, assumed: Series, net: Seri
         "charvak": (charvak_inflow(calendar, bulletin), 12, "ksmake", "reconstructed"),
         "ugam": (bulletin["ugam"], 3, "ksmake", "measured"),
         "keles": (bulletin["keles"], 3, "ksmake", "measured"),
-        "arys": (assumed["arys"], 1, "bse_arys", "assumed"),
     }
     air = evaporations(calendar)
     rows = []
@@ -383,11 +383,9 @@ def write_flows(calendar: Calendar, bulletin: Series, assumed: Series, net: Seri
         plain = dated(calendar, name, [flow], digits, source, confidence, first=1)
         rows += [[*row[:4], extra, *row[4:]] for row, extra in zip(plain, included, strict=True)]
     write("inflow_flow.csv", header("inflow", "flow_m3s", "evaporation_included_m3s"), rows)
-    rows = [
-        row
-        for name in net
-        for row in dated(calendar, name, [net[name]], 9, "ksmake", "reconstructed", SCRIPT, 1)
-    ]
+    known = {row["gain"]: ("ksmake", "reconstructed", SCRIPT) for row in read(BASIN / "gain.csv")}
+    known["arys"] = ("bse_arys", "assumed", "")
+    rows = [row for name in net for row in dated(calendar, name, [net[name]], 9, *known[name], 1)]
     write("gain_flow.csv", header("gain", "flow_m3s"), rows)
 
 
@@ -500,7 +498,7 @@ def main() -> None:
         evaporations(calendar)["koksaray"],
     )
     loss = canal_losses()
-    write_flows(calendar, bulletin, assumed, net)
+    write_flows(calendar, bulletin, net)
     write_observed(calendar, bulletin, assumed, entered, koksaray)
     write_requirements(
         calendar,
