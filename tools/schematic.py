@@ -16,7 +16,7 @@ from collections import Counter
 from html import escape
 from pathlib import Path
 
-WIDTH, HEIGHT, MARGIN = 1500.0, 620.0, 40.0
+WIDTH, HEIGHT, MARGIN = 1500.0, 760.0, 40.0
 COLOURS = {"KG": "#c0392b", "UZ": "#1e8449", "TJ": "#7d3c98", "KZ": "#1f618d"}
 STYLE = """text{font-family:sans-serif;font-size:12px;fill:#222}.small{font-size:10.5px;fill:#555}
 .river{stroke:#2e86c1;stroke-width:4}.plant{stroke:#b7950b;stroke-width:4}.outlet{stroke:#2e86c1;stroke-width:4}

@@ -4,11 +4,12 @@ Run from the repository root, with wateropt installed:
 
     python tools/reconstruct/naryn_syrdarya.py
 
-Reads the static tables of the basin (travel times, losses, areas, evaporation, gains) and three source tables:
-`syrdarya_dekads_2022_2024.csv` (bulletins), `assumed_operation_2022_2024.csv` (what nobody published) and
-`kazakh_requirements.csv`. Writes `inflow_flow`, `gain_flow`, the `*_observed` tables, `demand_requirement`,
-`sea_target` and `corrections`: the same bytes from the same inputs. The gains are what closes the balance of each
-gauge and each lake when the observed releases are replayed with the model's own formulas.
+Reads the static tables of the basin (travel times, losses, areas, evaporation, gains) and four source tables:
+`syrdarya_dekads_2022_2024.csv` (bulletins), `assumed_operation_2022_2024.csv` (what nobody published),
+`chirchik_mouth_share.csv` and `kazakh_requirements.csv`. Writes `inflow_flow`, `gain_flow`, the `*_observed`
+tables, `demand_requirement`, `sea_target` and `corrections`: the same bytes from the same inputs. The gains are
+what closes the balance of each gauge and each lake when the observed releases are replayed with the model's own
+formulas.
 """
 
 from __future__ import annotations
@@ -30,7 +31,13 @@ BASIN = ROOT / "data" / "basins" / "naryn-syrdarya"
 
 STATE_PERIOD = date(2022, 3, 21)  # holds the state before the first bulletin
 LAST_DAY = date(2024, 9, 30)
-LAKES = ("toktogul", "kairakkum", "shardara")
+LAKES = ("toktogul", "andijan", "kairakkum", "charvak", "shardara")
+NET_OF_EVAPORATION = {"naryn": "toktogul", "andijan": "andijan"}  # bulletin inflow -> lake
+GAUGED = {
+    *("kal_akjar", "akjar_kairakkum", "kairakkum_farkhad", "kokbulak_shardara", "shardara_koksaray"),
+    *("andijan_uchtepe", "uchtepe_kal", "charvak_gazalkent", "gazalkent_mouth"),
+}
+GUESSED = {"koksaray_arys", "arys_kyzylorda", "kyzylorda_aral", "mouth_kokbulak"}
 SCRIPT = "tools/reconstruct/naryn_syrdarya.py"
 
 Row = dict[str, str]
@@ -192,8 +199,29 @@ def filled_uch_kurgan(calendar: Calendar, bulletin: Series) -> Floats:
     return np.round(release, 3)
 
 
-def river(calendar: Calendar, bulletin: Series, assumed: Series) -> tuple[Series, Series]:
-    """Return the flow entering each reach and the flow arriving from it [m3/s]."""
+def mouth_shares(calendar: Calendar) -> Floats:
+    """Return the share of the flow at Gazalkent that reaches the mouth of the Chirchik [1], shape (period,)."""
+    share = {int(row["month"]): float(row["mouth_share"]) for row in read(SOURCES / "chirchik_mouth_share.csv")}
+    return np.array([share[int(month)] for month in calendar.months])
+
+
+def tributaries(calendar: Calendar, bulletin: Series) -> tuple[Series, Series]:
+    """Return the flow entering and arriving from the reaches of Karadarya and Chirchik [m3/s]."""
+    lines = reaches()
+    entered: Series = {
+        "andijan_uchtepe": bulletin["andijan_release"],
+        "uchtepe_kal": bulletin["uchtepe"],
+        "charvak_gazalkent": bulletin["charvak_release"],
+        "gazalkent_mouth": bulletin["gazalkent"],
+    }
+    arrived = {name: lines[name].arrivals(calendar, flow) for name, flow in entered.items()}
+    entered["mouth_kokbulak"] = mouth_shares(calendar) * arrived["gazalkent_mouth"]
+    arrived["mouth_kokbulak"] = lines["mouth_kokbulak"].arrivals(calendar, entered["mouth_kokbulak"])
+    return entered, arrived
+
+
+def main_river(calendar: Calendar, bulletin: Series, assumed: Series) -> tuple[Series, Series]:
+    """Return the flow entering and arriving from the reaches of Naryn and Syr Darya to Shardara's outlet [m3/s]."""
     lines = reaches()
     dostyk_head = assumed["dostyk_border"] / (1 - canal_losses()["dostyk"])
     entered: Series = {
@@ -208,14 +236,26 @@ def river(calendar: Calendar, bulletin: Series, assumed: Series) -> tuple[Series
     arrived = {name: lines[name].arrivals(calendar, entered[name]) for name in entered if name in lines}
     entered["farkhad_kokbulak"] = arrived["kairakkum_farkhad"] - entered["dostyk"]
     arrived["farkhad_kokbulak"] = lines["farkhad_kokbulak"].arrivals(calendar, entered["farkhad_kokbulak"])
-    entered["koksaray_kyzylorda"] = (
-        arrived["shardara_koksaray"] + assumed["koksaray_release"] - assumed["koksaray_intake"]
-    )
-    arrived["koksaray_kyzylorda"] = lines["koksaray_kyzylorda"].arrivals(
-        calendar, entered["koksaray_kyzylorda"]
-    )
-    entered["kyzylorda_aral"] = assumed["kyzylorda_pass"]
-    arrived["kyzylorda_aral"] = lines["kyzylorda_aral"].arrivals(calendar, entered["kyzylorda_aral"])
+    return entered, arrived
+
+
+def river(calendar: Calendar, bulletin: Series, assumed: Series) -> tuple[Series, Series]:
+    """Return the flow entering each reach and the flow arriving from it [m3/s]."""
+    lines = reaches()
+    entered, arrived = main_river(calendar, bulletin, assumed)
+    side_entered, side_arrived = tributaries(calendar, bulletin)
+    entered |= side_entered
+    arrived |= side_arrived
+    below = {
+        "koksaray_arys": lambda: (
+            arrived["shardara_koksaray"] + assumed["koksaray_release"] - assumed["koksaray_intake"]
+        ),
+        "arys_kyzylorda": lambda: arrived["koksaray_arys"] + assumed["arys"],
+        "kyzylorda_aral": lambda: assumed["kyzylorda_pass"],
+    }
+    for name, flow in below.items():
+        entered[name] = flow()
+        arrived[name] = lines[name].arrivals(calendar, entered[name])
     return entered, arrived
 
 
@@ -239,34 +279,55 @@ def lake_closure(
     return gain
 
 
-def gains(calendar: Calendar, bulletin: Series, assumed: Series, entered: Series, arrived: Series) -> Series:
-    """Return the net gains [m3/s] of periods 1.., shape (period - 1,)."""
+def lake_gains(calendar: Calendar, bulletin: Series, assumed: Series, arrived: Series) -> Series:
+    """Return the gains that close the lakes [m3/s] of periods 1.., shape (period - 1,)."""
     air = evaporations(calendar)
-    lake = {name: bulletin[f"{name}_storage"] for name in LAKES}
     none = np.zeros(len(calendar) - 1)
-    return {
-        "toktogul_closure": lake_closure(
-            calendar, lake["toktogul"], bulletin["toktogul_inflow"], bulletin["toktogul_release"], none
-        ),
-        "cascade": (entered["naryn_kal"] - bulletin["toktogul_release"])[1:],
-        "fergana_kal": (bulletin["kal"] - arrived["naryn_kal"] - bulletin["uchtepe"])[1:],
-        "fergana_akjar": (bulletin["akjar"] - arrived["kal_akjar"])[1:],
-        "kairakkum_closure": lake_closure(
-            calendar,
-            lake["kairakkum"],
-            arrived["akjar_kairakkum"],
-            bulletin["kairakkum_release"],
-            air["kairakkum"].volume(calendar, lake["kairakkum"]),
-        ),
-        "middle_syrdarya": (bulletin["kokbulak"] - arrived["farkhad_kokbulak"] - bulletin["gazalkent"])[1:],
-        "shardara_closure": lake_closure(
-            calendar,
-            lake["shardara"],
-            arrived["kokbulak_shardara"] + bulletin["keles"],
-            bulletin["shardara_release"] + bulletin["kyzylkum"] + assumed["arnasay"],
-            air["shardara"].volume(calendar, lake["shardara"]),
-        ),
+    joins = {
+        "kairakkum": arrived["akjar_kairakkum"],
+        "shardara": arrived["kokbulak_shardara"] + bulletin["keles"],
     }
+    canals = {"shardara": bulletin["kyzylkum"] + assumed["arnasay"]}
+    result = {}
+    for lake in ("toktogul", "andijan", "kairakkum", "shardara"):
+        storage = bulletin[f"{lake}_storage"]
+        net = lake in NET_OF_EVAPORATION.values()
+        result[f"{lake}_closure"] = lake_closure(
+            calendar,
+            storage,
+            bulletin[f"{lake}_inflow"] if net else joins[lake],
+            bulletin[f"{lake}_release"] + canals.get(lake, 0.0),
+            none if net else air[lake].volume(calendar, storage),
+        )
+    return result
+
+
+def gains(calendar: Calendar, bulletin: Series, assumed: Series, entered: Series, arrived: Series) -> Series:
+    """Return the net gains [m3/s] of periods 1.., shape (period - 1,), in the order of gain.csv."""
+    net = {
+        "cascade": entered["naryn_kal"] - bulletin["toktogul_release"],
+        "lower_karadarya": bulletin["uchtepe"] - arrived["andijan_uchtepe"],
+        "fergana_kal": bulletin["kal"] - arrived["naryn_kal"] - arrived["uchtepe_kal"],
+        "fergana_akjar": bulletin["akjar"] - arrived["kal_akjar"],
+        "upper_chirchik": bulletin["gazalkent"] - arrived["charvak_gazalkent"] - bulletin["ugam"],
+        "lower_chirchik": entered["mouth_kokbulak"] - arrived["gazalkent_mouth"],
+        "middle_syrdarya": bulletin["kokbulak"] - arrived["farkhad_kokbulak"] - arrived["mouth_kokbulak"],
+    }
+    net["arys"] = assumed["arys"]
+    found = {name: flow[1:] for name, flow in net.items()} | lake_gains(calendar, bulletin, assumed, arrived)
+    return {row["gain"]: found[row["gain"]] for row in read(BASIN / "gain.csv")}
+
+
+def charvak_inflow(calendar: Calendar, bulletin: Series) -> Floats:
+    """Return the inflow [m3/s] of Charvak that its volumes, releases and evaporation imply, shape (period,).
+
+    The first period repeats the second: it only holds the state before the bulletins.
+    """
+    storage = bulletin["charvak_storage"]
+    nothing = np.zeros(len(calendar))
+    air = evaporations(calendar)["charvak"].volume(calendar, storage)
+    inflow = lake_closure(calendar, storage, nothing, bulletin["charvak_release"], air)
+    return np.concatenate([inflow[:1], inflow])
 
 
 def dated(
@@ -302,22 +363,29 @@ def header(table: str, *columns: str) -> list[str]:
 def write_flows(calendar: Calendar, bulletin: Series, net: Series) -> None:
     """Write inflow_flow.csv and gain_flow.csv.
 
-    The inflow to Toktogul is net of evaporation, so it carries the evaporation of the observed storage path.
+    An inflow that is net of evaporation carries the evaporation of the observed storage path.
     """
-    inflows = {"naryn": "toktogul_inflow", "karadarya": "uchtepe", "chirchik": "gazalkent", "keles": "keles"}
-    evaporated = evaporations(calendar)["toktogul"].volume(calendar, bulletin["toktogul_storage"])
-    included = [f"{flow:.9f}" for flow in evaporated / (calendar.days[1:] * HM3_PER_M3S_DAY)]
+    flows = {
+        "naryn": (bulletin["toktogul_inflow"], 3, "ksmake", "measured"),
+        "andijan": (bulletin["andijan_inflow"], 3, "ksmake", "measured"),
+        "charvak": (charvak_inflow(calendar, bulletin), 12, "ksmake", "reconstructed"),
+        "ugam": (bulletin["ugam"], 3, "ksmake", "measured"),
+        "keles": (bulletin["keles"], 3, "ksmake", "measured"),
+    }
+    air = evaporations(calendar)
     rows = []
-    for name, key in inflows.items():
-        flows = dated(calendar, name, [bulletin[key]], 3, "ksmake", "measured", first=1)
-        for row, evaporation in zip(flows, included, strict=True):
-            rows.append([*row[:4], evaporation if name == "naryn" else "", *row[4:]])
+    for name, (flow, digits, source, confidence) in flows.items():
+        lake = NET_OF_EVAPORATION.get(name)
+        included = [""] * (len(calendar) - 1)
+        if lake:
+            volume = air[lake].volume(calendar, bulletin[f"{lake}_storage"])
+            included = [f"{rate:.9f}" for rate in volume / (calendar.days[1:] * HM3_PER_M3S_DAY)]
+        plain = dated(calendar, name, [flow], digits, source, confidence, first=1)
+        rows += [[*row[:4], extra, *row[4:]] for row, extra in zip(plain, included, strict=True)]
     write("inflow_flow.csv", header("inflow", "flow_m3s", "evaporation_included_m3s"), rows)
-    rows = [
-        row
-        for name in net
-        for row in dated(calendar, name, [net[name]], 9, "ksmake", "reconstructed", SCRIPT, 1)
-    ]
+    known = {row["gain"]: ("ksmake", "reconstructed", SCRIPT) for row in read(BASIN / "gain.csv")}
+    known["arys"] = ("bse_arys", "assumed", "")
+    rows = [row for name in net for row in dated(calendar, name, [net[name]], 9, *known[name], 1)]
     write("gain_flow.csv", header("gain", "flow_m3s"), rows)
 
 
@@ -339,12 +407,10 @@ def write_observed(
     ]
     rows += dated(calendar, "koksaray", [assumed["koksaray_release"], koksaray], 9, "kaspi_info", "assumed")
     write("reservoir_observed.csv", header("reservoir", "release_m3s", "storage_hm3"), rows)
-    gauged = {"kal_akjar", "akjar_kairakkum", "kairakkum_farkhad", "kokbulak_shardara", "shardara_koksaray"}
-    guessed = {"koksaray_kyzylorda", "kyzylorda_aral"}
     rows = []
     for name in reaches():
-        confidence = "measured" if name in gauged else "assumed" if name in guessed else "reconstructed"
-        rows += dated(calendar, name, [entered[name]], 3 if name in gauged else 9, "ksmake", confidence)
+        confidence = "measured" if name in GAUGED else "assumed" if name in GUESSED else "reconstructed"
+        rows += dated(calendar, name, [entered[name]], 3 if name in GAUGED else 9, "ksmake", confidence)
     write("reach_observed.csv", header("reach", "entered_m3s"), rows)
     rows = (
         dated(calendar, "dostyk", [entered["dostyk"]], 6, "ktkz_2024", "assumed")
@@ -356,21 +422,27 @@ def write_observed(
 
 
 def write_requirements(calendar: Calendar, canal_flow: Mapping[str, Floats]) -> None:
-    """Write demand_requirement.csv: the profiles, raised where a canal in fact brought more.
+    """Write demand_requirement.csv: the profiles, raised in proportion where a canal in fact brought more.
 
     Args:
-        canal_flow: what arrived at the end of the canal [m3/s] by demand.
+        canal_flow: what arrived at the end of the canal [m3/s] by node of the demands.
     """
+    node = {row["demand"]: row["node"] for row in read(BASIN / "demand.csv")}
+    profiles = read(SOURCES / "kazakh_requirements.csv")
+    total: dict[tuple[str, str], float] = {}
+    for row in profiles:
+        key = (node[row["demand"]], row["month"])
+        total[key] = total.get(key, 0.0) + float(row["requirement_m3s"])
     rows = []
-    for row in read(SOURCES / "kazakh_requirements.csv"):
-        value, note = float(row["requirement_m3s"]), row["note"]
-        if row["demand"] in canal_flow:
-            seen = float(canal_flow[row["demand"]][calendar.months == int(row["month"])].max())
-            if seen > value:
-                value, note = (
-                    np.ceil(seen * 1000) / 1000,
-                    f"{note}; raised from {value:g} to the largest dekad",
-                )
+    for row in profiles:
+        value, note, where = float(row["requirement_m3s"]), row["note"], node[row["demand"]]
+        if where in canal_flow and value:
+            seen = float(canal_flow[where][calendar.months == int(row["month"])].max())
+            needed = total[where, row["month"]]
+            if seen > needed:
+                raised = np.ceil(value * seen / needed * 1000 - 1e-6) / 1000
+                note = f"{note}; raised from {value:g} so that the sites of the canal take its largest dekad"
+                value = raised
         rows.append([row["demand"], row["month"], f"{value:.3f}", row["source"], row["confidence"], note])
     write(
         "demand_requirement.csv", ["demand", "month", "requirement_m3s", "source", "confidence", "note"], rows
@@ -431,8 +503,8 @@ def main() -> None:
     write_requirements(
         calendar,
         {
-            "dostyk_fields": entered["dostyk"] * (1 - loss["dostyk"]),
-            "kyzylkum_fields": bulletin["kyzylkum"] * (1 - loss["kyzylkum"]),
+            "dostyk": entered["dostyk"] * (1 - loss["dostyk"]),
+            "kyzylkum": bulletin["kyzylkum"] * (1 - loss["kyzylkum"]),
         },
     )
     write_sea(calendar, arrived["kyzylorda_aral"])
