@@ -61,7 +61,7 @@ def summary(result: Result) -> dict[str, Any]:
         "periods": len(case.calendar), "status": result.status, "objective_musd": float(f"{result.objective:.10g}"),
         "price_year": case.basin.price_year, "sizes": run["sizes"], "solves": run["solves"],
         "fixed_head": run["fixed_head"], "held": run["held"], "head_gap": float(f"{run['head_gap']:.3g}"),
-        "residuals": run["residuals"], "scenario_sha256": _hash(case.scenario.model_dump_json(warnings=False)),
+        "residuals": run["residuals"], "scenario_sha256": _hash(case.scenario.model_dump_json(warnings=False, exclude={"basin"})),
         "inputs_sha256": dict(case.basin.hashes),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in SOLVED_WITH}},
         "seconds": {name: round(value, 3) for name, value in run["phases"].items()},
