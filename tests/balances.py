@@ -48,14 +48,21 @@ class Run:
 
     def __init__(self, folder, basin):
         self.tables = {path.stem: _read(path) for path in folder.glob("*.csv")}
-        self.basin = {path.stem: _read(path) for path in basin.glob("*.csv")}
+        folders = _with_included(basin)
+        self.basin = _layered(folders)
         self.head_gap = json.loads((folder / "summary.json").read_text())["head_gap"]
-        self.hours = yaml.safe_load((basin / "basin.yaml").read_text())["blocks"]
+        self.hours = {}
+        for place in folders:
+            self.hours.update(_settings(place).get("blocks", {}))
         self.periods = sorted({(row["start"], row["days"]) for row in self.tables["nodes"]})
         self._days = {}
 
     def assets(self, name):
-        return {row[name]: row for row in self.basin[name]}
+        return {row[name]: row for row in self.basin.get(name, ())}
+
+    def may_grow(self, kind, asset):
+        """Most that a project may add to an asset, in the unit of its kind."""
+        return sum(row["maximum"] for row in self.basin.get("project", ()) if (row["kind"], row["asset"]) == (kind, asset))
 
     def rows(self, name, *keys):
         return {tuple(row[key] for key in keys): row for row in self.tables[name]}
@@ -75,6 +82,31 @@ class Run:
             rows = [row for row in self.basin[file] if all(row[k] == v for k, v in key.items())]
             self._days[name] = _days_of(rows, column)
         return self._days[name]
+
+
+def _settings(folder):
+    return yaml.safe_load((folder / "basin.yaml").read_text(encoding="utf-8"))
+
+
+def _with_included(folder):
+    """A basin's folder after those that it includes."""
+    found = []
+    for name in _settings(folder).get("includes", ()):
+        found += [place for place in _with_included(folder.parent / name) if place not in found]
+    return [*found, folder]
+
+
+def _layered(folders):
+    """Rows of every table; those that a later folder has of an asset stand for all that an earlier one has of it."""
+    tables = {}
+    for folder in folders:
+        for path in folder.glob("*.csv"):
+            own = _read(path)
+            key = next(iter(own[0]))
+            named = {(row[key], row.get("block")) for row in own}
+            kept = [row for row in tables.get(path.stem, ()) if (row[key], row.get("block")) not in named]
+            tables[path.stem] = kept + own
+    return tables
 
 
 def _days_of(rows, column):
@@ -146,6 +178,7 @@ def _reservoirs(run):
     rows = run.rows("release_schedule", "reservoir", "start")
     for lake, given in run.assets("reservoir").items():
         before, curve = opening_storage(run, lake), _curve(run, lake)
+        most = given["full_storage_hm3"] + run.may_grow("reservoir", lake)
         for start, days in run.periods:
             row, where, k = rows[lake, start], (lake, start), DAY * days
             passed = k * (row["inflow_m3s"] + row["release_m3s"] + row["withdrawal_m3s"])
@@ -157,7 +190,7 @@ def _reservoirs(run):
             yield "release", where, row["release_m3s"] - released, released
             yield "elevation", where, row["elevation_m"] - level(curve, row["storage_hm3"]), row["elevation_m"]
             yield "storage limits", where, _beyond(
-                given["minimum_storage_hm3"], row["storage_hm3"], given["full_storage_hm3"]), row["storage_hm3"]
+                given["minimum_storage_hm3"], row["storage_hm3"], most), row["storage_hm3"]
             yield "release limits", where, _beyond(given["minimum_release_m3s"], row["release_m3s"], ""), released
             yield "bypass limits", where, _beyond(0.0, row["bypass_m3s"], given["bypass_capacity_m3s"]), 1.0
             yield "spill limits", where, _beyond(0.0, row["spill_m3s"], given["spill_capacity_m3s"]), 1.0
@@ -269,16 +302,20 @@ def _terms(run):
         asset = run.assets("canal" if term == "canal" else "powerhouse")[item]
         ends = ("origin", "destination") if term == "canal" else ("intake", "outfall")
         if node == asset[ends[0]]:
-            arrives = ledger[asset[ends[1]], term, item, start]
-            yield term, (item, start), arrives + (1 - asset.get("loss", 0.0)) * volume, volume
-            days = dict(run.periods)[start]
-            yield f"{term} limits", (item, start), _beyond(
-                0.0, -volume, DAY * days * asset["capacity_m3s"] if term == "canal" else ""), volume
+            arrives, days, loss = ledger[asset[ends[1]], term, item, start], dict(run.periods)[start], asset.get("loss", 0)
+            lost, most = -loss * volume, ""
+            if term == "canal":
+                most = DAY * days * (asset["capacity_m3s"] + run.may_grow("canal", item))
+                lined = DAY * days * loss * asset["capacity_m3s"] * run.may_grow("lining", item)
+            saved = min(lined, lost) if term == "canal" else 0.0  # by lining, at most
+            yield term, (item, start), _beyond(-volume - lost, arrives, -volume - lost + saved), volume
+            yield f"{term} limits", (item, start), _beyond(0.0, -volume, most), volume
 
 
 def _expected(run):
     yield from _expected_at_lakes(run)
     yield from _expected_inputs(run)
+    yield from _returned(run)
     plants, turbine = run.assets("powerhouse"), defaultdict(float)
     for row in run.tables["plants"]:
         turbine[row["plant"], row["start"]] += HOUR * run.hours[row["block"]] * row["days"] * row["turbine_m3s"]
@@ -313,8 +350,7 @@ def _expected_at_lakes(run):
 def _expected_inputs(run):
     for start, days in run.periods:
         for key, inflow in run.assets("inflow").items():
-            flow = run.rate("inflow_flow", "flow_m3s", start, days, inflow=key)
-            yield (inflow["node"], "inflow", key, start), DAY * days * flow
+            yield (inflow["node"], "inflow", key, start), DAY * days * _own_flow(run, key, start, days)
             if inflow["evaporation"] == "included":
                 back = run.rate("inflow_flow", "evaporation_included_m3s", start, days, inflow=key)
                 yield (inflow["node"], "evaporation_included", key, start), DAY * days * back
@@ -325,6 +361,31 @@ def _expected_inputs(run):
                 yield (gain["node"], "net_gain", key, start), DAY * days * max(flow, 0.0)
             if -1 in signs and flow >= 0:
                 yield (gain["node"], "claim", key, start), 0.0
+
+
+def _own_flow(run, key, start, days):
+    """What enters of an inflow at its own node: a part of the measured one, or what its parts leave of it."""
+    inflows = run.assets("inflow")
+    whole = inflows[key].get("share_of") or key
+    parts = {k: row["share"] for k, row in inflows.items() if row.get("share_of") == whole}
+    return parts.get(key, 1 - sum(parts.values())) * run.rate("inflow_flow", "flow_m3s", start, days, inflow=whole)
+
+
+def _returned(run):
+    """What comes back of deliveries: a share of each, some days later; before the start all was delivered in full."""
+    first = date.fromisoformat(run.periods[0][0])
+    delivered = run.rows("deliveries", "site", "start")
+    for site, demand in run.assets("demand").items():
+        share, later = demand.get("return_share") or 0.0, demand.get("return_days") or 0.0
+        if not share:
+            continue
+        waves = [(-back, 1.0, DAY * run.on("demand_requirement", "requirement_m3s", first - timedelta(days=back),
+                                           demand=site)) for back in range(1, int(later) + 2)]
+        for start, days in run.periods:
+            begin = (date.fromisoformat(start) - first).days
+            waves.append((begin, days, delivered[site, start]["delivery_hm3"]))
+            yield (demand["outfall"], "return_flow", site, start), share * sum(
+                volume / length * _overlap(day + later, length, begin, days) for day, length, volume in waves)
 
 
 def _sign(run, gain, start, days):
@@ -357,7 +418,8 @@ def _plants(run):
         hours = run.hours[row["block"]] * row["days"]
         volume = HOUR * hours * row["turbine_m3s"]
         by_head = 0.002725 * plant["efficiency"] * row["head_m"] * volume
-        yield "capacity", where, row["capacity_mw"] - plant["capacity_mw"], plant["capacity_mw"]
+        most = plant["capacity_mw"] + run.may_grow("powerhouse", row["plant"])
+        yield "capacity", where, _beyond(plant["capacity_mw"], row["capacity_mw"], most), most
         yield "energy limits", where, _beyond(0.0, row["energy_gwh"], 1e-3 * row["capacity_mw"] * hours), by_head
         yield "flow limits", where, _beyond(0.0, row["turbine_m3s"], plant["design_flow_m3s"]), row["turbine_m3s"]
         if plant["reservoir"]:
@@ -391,7 +453,7 @@ def _heads(run):
 
 def _grids(run):
     hydro, sent, got = defaultdict(float), defaultdict(float), defaultdict(float)
-    plants, loaded = run.assets("powerhouse"), {row["grid"] for row in run.basin["grid_load"]}
+    plants, loaded = run.assets("powerhouse"), {row["grid"] for row in run.basin.get("grid_load", ())}
     for row in run.tables["plants"]:
         hydro[plants[row["plant"]]["grid"], row["start"], row["block"]] += row["energy_gwh"]
     for row in run.tables["links"]:

@@ -90,7 +90,7 @@ def repeat(path, line):
 # what is spoilt -> (how, the whole error after its first line)
 SPOILT = {
     "missing node": (lambda b: edit(b / "demand.csv", ",kyzylkum,", ",kyzylkun,"),
-                     "demand.csv, line 3, kyzylkum_fields: no node `kyzylkun`; did you mean `kyzylkum`?"),
+                     "demand.csv, line 4, kyzylkum_cotton: no node `kyzylkun`; did you mean `kyzylkum`?"),
     "negative capacity": (lambda b: edit(b / "canal.csv", ",110,", ",-110,"),
                           "canal.csv, line 2, dostyk: `capacity_m3s` is -110; it must be at least 0"),
     "share above one": (lambda b: edit(b / "canal.csv", ",110,0.08,", ",110,1.08,"),
@@ -110,7 +110,7 @@ SPOILT = {
     "not UTF-8": (lambda b: (b / "canal.csv").write_bytes(b"canal,name\nx,\xd4\n"),
                   "canal.csv, byte 13: is not UTF-8; save the file as UTF-8"),
     "duplicate id": (lambda b: repeat(b / "reservoir.csv", 2),
-                     "reservoir.csv, line 6: `toktogul` stands twice; each row needs an id of its own"),
+                     "reservoir.csv, line 8: `toktogul` stands twice; each row needs an id of its own"),
     "unknown column": (lambda b: edit(b / "demand.csv", "return_days", "return_dys"),
                        "demand.csv, line 1: unknown column `return_dys`; did you mean `return_days`?"),
     "repeated column": (lambda b: edit(b / "canal.csv", "loss", "name"),
@@ -174,11 +174,11 @@ def test_yaml_that_cannot_be_read_is_told_with_its_line(basin, run):
 
 def test_a_wrong_month_is_named_with_the_month_that_is_missing(basin, run):
     """A month that does not exist also leaves a gap in the profile."""
-    edit(basin / "demand_requirement.csv", "dostyk_fields,1,", "dostyk_fields,13,")
+    edit(basin / "demand_requirement.csv", "dostyk_cotton,1,", "dostyk_cotton,13,")
     code, _, err = run("check", "basin")
     assert code == 3
-    assert "demand_requirement.csv, line 2, dostyk_fields: month is `13`; 1 to 12 is needed" in err
-    assert "demand_requirement.csv, dostyk_fields: months [1] missing" in err
+    assert "demand_requirement.csv, line 2, dostyk_cotton: month is `13`; 1 to 12 is needed" in err
+    assert "demand_requirement.csv, dostyk_cotton: months [1] missing" in err
 
 
 def test_a_river_that_runs_in_a_circle_is_shown_as_a_circle(basin, run):
@@ -205,7 +205,7 @@ def test_problems_of_all_files_are_told_at_once(basin, run):
     assert code == 3
     assert first == "error: 6 problems in basin basin"
     assert [line.split(":")[0].strip() for line in lines] == [
-        "basin.yaml, title", "canal.csv, line 2, dostyk", "demand.csv, line 3, kyzylkum_fields", "gain.csv, line 2",
+        "basin.yaml, title", "canal.csv, line 2, dostyk", "demand.csv, line 4, kyzylkum_cotton", "gain.csv, line 2",
         "inflow_flow.csv, line 2, naryn", "inflow_flow.csv, line 10, naryn"]
 
 

@@ -56,7 +56,7 @@ def thirsty_folder(tmp_path_factory, monthly):
     """A result of the same year with half as much again asked for at Dostyk."""
     folder = tmp_path_factory.mktemp("thirsty")
     content = (f"extends: {find_scenario(NAME)}\nchanges:\n  - {{table: demand_requirement, column: requirement, "
-               "where: {demand: dostyk_fields}, multiply: 1.5}\n")
+               "where: {demand: dostyk_cotton}, multiply: 1.5}\n")
     (folder / "thirsty.yaml").write_text(content)
     result = wateropt.solve(wateropt.load(str(folder / "thirsty.yaml")), fixed_head=True)
     write_result(result, folder / "thirsty")
@@ -184,7 +184,7 @@ def test_compare_shows_the_biggest_difference_first(run, solved, thirsty_folder)
     assert code == 0
     assert shares == sorted(shares, reverse=True)
     assert shares[0] > 1
-    assert "dostyk_fields" in out
+    assert "dostyk_cotton" in out
 
 
 def test_compare_says_how_many_smaller_ones_it_leaves_out(run, solved, thirsty_folder):

@@ -92,14 +92,15 @@ def test_a_scenario_that_changes_nothing_changes_nothing(basin, plain):
 def test_a_change_sets_then_multiplies_then_adds(basin):
     """10 x 2 + 3."""
     case = case_of(basin, **change("demand_requirement", "requirement", set=10, multiply=2, add=3))
-    assert requirement(case, "dostyk_fields").tolist() == [23.0] * 12
+    assert requirement(case, "dostyk_cotton").tolist() == [23.0] * 12
 
 
 @pytest.mark.parametrize(("where", "changed"), [
-    ({}, {"dostyk_fields", "kyzylkum_fields", "kyzylorda_fields", "kyzylorda_lakes", "kyzylorda_towns"}),
-    ({"demand": "dostyk_fields"}, {"dostyk_fields"}),
-    ({"demand": ["dostyk_fields", "kyzylkum_fields"]}, {"dostyk_fields", "kyzylkum_fields"}),
-    ({"use": "field", "node": "kyzylorda"}, {"kyzylorda_fields"}),
+    ({}, {"dostyk_cotton", "dostyk_other", "kyzylkum_cotton", "kyzylkum_rice", "kyzylorda_other", "kyzylorda_rice",
+          "kyzylorda_lakes", "kyzylorda_towns"}),
+    ({"demand": "dostyk_cotton"}, {"dostyk_cotton"}),
+    ({"demand": ["dostyk_cotton", "kyzylkum_cotton"]}, {"dostyk_cotton", "kyzylkum_cotton"}),
+    ({"use": "field", "node": "kyzylorda"}, {"kyzylorda_other", "kyzylorda_rice"}),
 ], ids=["everywhere", "by id", "by ids", "by columns"])
 def test_a_change_is_made_where_all_conditions_hold(basin, plain, where, changed):
     """Rows are chosen by id and by the words of their table."""
@@ -113,7 +114,7 @@ def test_a_change_in_some_months_leaves_the_others(basin, plain):
     """July and August are halved."""
     case = case_of(basin, **change("demand_requirement", "requirement", {"month": [7, 8]}, multiply=0.5))
     summer = np.isin(case.calendar.months, [7, 8])
-    before, after = requirement(plain, "dostyk_fields"), requirement(case, "dostyk_fields")
+    before, after = requirement(plain, "dostyk_cotton"), requirement(case, "dostyk_cotton")
     assert after[summer] == pytest.approx(0.5 * before[summer])
     assert after[~summer].tolist() == before[~summer].tolist()
 
