@@ -25,6 +25,7 @@ EQUAL_COST = 1e-7  # relative cost that choosing among equal optima may give up
 PRICED = 1e-9  # MUSD per unit above which a column or row has a price
 IDLE = 1e-3  # weight of spill and canal flow: water goes by the bottom outlet first, and in no circles
 USUAL_FLOW = 1e3  # m³/s
+WRITTEN = 5e-10  # relative rounding of a number that is written with ten digits
 Hold = Mapping[tuple[str, str], Floats]  # (variable, id) -> value by period, NaN where free
 
 
@@ -185,12 +186,17 @@ def settled_links(horizon: Horizon) -> list[tuple[str, tuple[str, str]]]:
 
 
 def hold_values(horizon: Horizon, lp: Lp, hold: Hold) -> Lp:
-    """Return the LP with some variables fixed to given values where they are not NaN."""
+    """Return the LP with some variables held at given values where they are not NaN.
+
+    A value read from a table stands for every number that is written like it: to the last digit a schedule that
+    was optimal might leave a reservoir a litre short of its closing storage.
+    """
     lower, upper = lp.lower.copy(), lp.upper.copy()
     for key, values in hold.items():
         columns = horizon.columns_of(*key)
         given = ~np.isnan(values) & (columns >= 0)
-        lower[columns[given]] = upper[columns[given]] = values[given]
+        rounding = WRITTEN * np.abs(values[given])
+        lower[columns[given]], upper[columns[given]] = values[given] - rounding, values[given] + rounding
     return replace(lp, lower=lower, upper=upper)
 
 
