@@ -62,7 +62,8 @@ class Run:
 
     def may_grow(self, kind, asset):
         """Most that a project may add to an asset, in the unit of its kind."""
-        return sum(row["maximum"] for row in self.basin.get("project", ()) if (row["kind"], row["asset"]) == (kind, asset))
+        projects = self.basin.get("project", ())
+        return sum(row["maximum"] for row in projects if (row["kind"], row["asset"]) == (kind, asset))
 
     def rows(self, name, *keys):
         return {tuple(row[key] for key in keys): row for row in self.tables[name]}
@@ -102,6 +103,8 @@ def _layered(folders):
     for folder in folders:
         for path in folder.glob("*.csv"):
             own = _read(path)
+            if not own:
+                continue
             key = next(iter(own[0]))
             named = {(row[key], row.get("block")) for row in own}
             kept = [row for row in tables.get(path.stem, ()) if (row[key], row.get("block")) not in named]
@@ -228,7 +231,13 @@ def _lakes_and_nodes(run, rows):
 
 
 def _travel(run, reach, start):
-    return reach["ice_travel_days"] if _icy(reach, start) else reach["travel_days"]
+    return _by_ice(reach, start, "travel_days")
+
+
+def _by_ice(reach, start, column):
+    """What holds in the period: the value under ice, where there is one, in the months with ice."""
+    under_ice = reach[f"ice_{column}"]
+    return under_ice if under_ice != "" and _icy(reach, start) else reach[column]
 
 
 def _icy(reach, start):
@@ -263,7 +272,7 @@ def _reaches(run):
             yield "loss", where, row["loss_hm3"] - reach["loss"] * reaching, passed
             under_way += row["entered_hm3"] - reaching
             yield "in transit", where, row["in_transit_hm3"] - under_way, passed
-            most = reach["ice_capacity_m3s" if _icy(reach, start) else "capacity_m3s"]
+            most = _by_ice(reach, start, "capacity_m3s")
             most = most if most == "" else DAY * days * most
             yield "channel capacity", where, _beyond(0.0, row["entered_hm3"], most), passed
 
@@ -302,7 +311,8 @@ def _terms(run):
         asset = run.assets("canal" if term == "canal" else "powerhouse")[item]
         ends = ("origin", "destination") if term == "canal" else ("intake", "outfall")
         if node == asset[ends[0]]:
-            arrives, days, loss = ledger[asset[ends[1]], term, item, start], dict(run.periods)[start], asset.get("loss", 0)
+            arrives, days = ledger[asset[ends[1]], term, item, start], dict(run.periods)[start]
+            loss = asset.get("loss", 0.0)
             lost, most = -loss * volume, ""
             if term == "canal":
                 most = DAY * days * (asset["capacity_m3s"] + run.may_grow("canal", item))
@@ -479,8 +489,10 @@ def _grids(run):
 
 def _units(run, row, kind):
     units = [key for key, unit in run.assets("unit").items() if (unit["grid"], unit["kind"]) == (row["grid"], kind)]
-    return [sum(run.rate("unit_output", column, row["start"], row["days"], unit=key) for key in units)
-            for column in ("must_run_mw", "available_mw")]
+    built = {row["asset"]: row["maximum"] for row in run.basin.get("project", ()) if row["kind"] == "unit"}
+    least, most = (sum(factor.get(key, 1.0) * run.rate("unit_output", column, row["start"], row["days"], unit=key)
+                       for key in units) for column, factor in (("must_run_mw", {}), ("available_mw", built)))
+    return least, most
 
 
 def _links(run):

@@ -35,6 +35,20 @@ def test_every_balance_closes(name, request, tmp_path):
     assert residuals(tmp_path / "out", find_basin(BASIN)) == []
 
 
+OTHERS = {"chu-talas": "dry-2023-chu-talas", "naryn-syrdarya-kambarata-1": "dry-2023-kambarata-1",
+          "naryn-syrdarya-projects": "dry-2023-projects", "chu-talas-projects": "dry-2023-regulation-pools",
+          "kyrgyz-kazakh": "dry-2023-joined"}
+
+
+@pytest.mark.parametrize("basin", OTHERS)
+def test_every_balance_closes_in_the_other_basins(basin, tmp_path):
+    """Return flows, parts of inflows, what is laid over a basin or joined, and what is built close as well."""
+    case = wateropt.load(OTHERS[basin])
+    assert case.basin.name == basin
+    write_result(wateropt.solve(case), tmp_path / "out")
+    assert residuals(tmp_path / "out", find_basin(basin)) == []
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A year in which fields and towns ask for twice the water and Kyrgyzstan for twice the energy."""

@@ -136,11 +136,18 @@ def test_closing_storages_have_the_price_that_is_reported(live, solution):
         assert left - 1e-7 <= rate <= right + 1e-7
 
 
+def enters(inflows, key):
+    """Where a measured inflow enters, by shares: at its own node, and where its parts form."""
+    parts = {inflows.node[k]: inflows.share[k] for k in inflows if inflows.share_of[k] == key}
+    return {inflows.node[key]: 1 - sum(parts.values()), **parts}
+
+
 def test_a_water_value_is_the_saving_of_one_more_hm3(live, solution):
     """Where a river flows in, one more hm³ saves the water value of the node."""
     inflows, kappa = live.case.book.tables["inflow"], 0.0864 * live.case.calendar.days
     for cell in random.Random(7).sample(list(cells(live, "inflow")), 20):
-        value = solution.row_dual[live.horizon.rows_of("water_balance", inflows.node[cell.key])[cell.t]]
+        value = sum(share * solution.row_dual[live.horizon.rows_of("water_balance", node)[cell.t]]
+                    for node, share in enters(inflows, cell.key).items())
         less, more = (solution.objective - cost_at(live, cell.column, cell.value + sign / kappa[cell.t])
                       for sign in (-1, 1))
         assert value > 0
@@ -148,12 +155,14 @@ def test_a_water_value_is_the_saving_of_one_more_hm3(live, solution):
 
 
 def test_tables_name_the_same_values(dry_result):
-    """The water value of a node is the marginal value of its inflow per hm³, with the other sign."""
+    """The water value of a node is the marginal value of its inflow per hm³, with the other sign; of an inflow whose
+    parts enter elsewhere, the values there by their shares."""
     kappa = 0.0864 * dry_result.case.calendar.days
     inflows = dry_result.case.book.tables["inflow"]
-    for key in inflows:
+    for key in (k for k in inflows if not inflows.share_of[k]):
+        value = sum(share * dry_result.water_value(node) for node, share in enters(inflows, key).items())
         marginal = dry_result.values.reduced_cost("inflow", key)
-        np.testing.assert_allclose(dry_result.water_value(inflows.node[key]), -marginal / kappa, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(value, -marginal / kappa, rtol=1e-9, atol=1e-12)
 
 
 # ---- the head solved anew --------------------------------------------------------------------------
