@@ -464,8 +464,8 @@ def test_no_traceback_reaches_the_user(basin):
 def test_problems_of_several_scenarios_appear_together(tmp_path):
     """Two bad scenarios are one error that names what is wrong in both."""
     for name, step in (("first", "week"), ("second", "year")):
-        (tmp_path / f"{name}.yaml").write_text(f"{{title: t, basin: naryn-syrdarya, start: 2022-10-01, end: 2023-09-30, "
-                                               f"step: {step}}}", encoding="utf-8")
+        text = f"{{title: t, basin: naryn-syrdarya, start: 2022-10-01, end: 2023-09-30, step: {step}}}"
+        (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(DataError) as error:
         load_cases([str(tmp_path / "first.yaml"), str(tmp_path / "second.yaml")])
     assert {problem.file for problem in error.value.problems} == {"first.yaml", "second.yaml"}

@@ -20,6 +20,7 @@ from wateropt.scenario import Case
 MOST_ITERATIONS = 30
 MOST_CHOICES = 10
 GAIN = 1e-7  # relative gain below which a step limit that binds no longer matters: an optimum between limits
+FALLING = 1e-5  # relative gain above which a path whose energy is the curve's is still on its way
 EQUAL_COST = 1e-7  # relative cost that choosing among equal optima may give up
 PRICED = 1e-9  # MUSD per unit above which a column or row has a price
 IDLE = 1e-3  # weight of spill and canal flow: water goes by the bottom outlet first, and in no circles
@@ -102,10 +103,10 @@ class LiveCase:
             self.relinearise(solution.x)
             solution = self.solve_cost()
             new = self.path.gap(solution.x)
-            gained = abs(solution.objective - cost) > GAIN * max(abs(cost), 1.0)
-            if new <= TOLERANCE and not (gained and self.path.binds(solution.x)):
+            gained = (cost - solution.objective) / max(abs(cost), 1.0)
+            if new <= TOLERANCE and (abs(gained) <= GAIN or not self.path.binds(solution.x)):
                 return solution, True
-            if new > 0.5 * gap:
+            if new > 0.5 * gap and (new > TOLERANCE or gained < FALLING):  # else the path is on its way: let it go
                 self.path.step *= SHRINK
             gap, cost = new, solution.objective
         return solution, False
