@@ -105,9 +105,9 @@ def _included(folder: Path, seen: tuple[Path, ...], problems: list[Problem]) -> 
     names = read_yaml(folder / "basin.yaml", []).get("includes", [])
     found: list[Path] = []
     for name in names if isinstance(names, list) else [names]:
-        other = folder.parent / str(name)
+        other = folder.resolve().parent / str(name)
         if not other.is_dir() or other in seen:
-            hint = nearest(str(name), [p.name for p in folder.parent.glob("*") if p.is_dir()])
+            hint = nearest(str(name), [p.name for p in folder.resolve().parent.glob("*") if p.is_dir()])
             what = "includes this basin in turn" if other in seen else f"is not beside this basin; {hint}"
             problems.append(Problem("basin.yaml", "includes", f"`{name}` {what}"))
             continue
