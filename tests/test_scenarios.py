@@ -136,8 +136,8 @@ def test_swap_of_2021_keeps_its_books(dry):
 
 
 def test_without_exchange_winter_is_dear_and_dark(dry):
-    """Nothing crosses the border and winter load is not served. Summer has to live on Toktogul as well, which gives more
-    then: what the whole year lacks shows in winter, when the load is high.
+    """Nothing crosses the border and winter load is not served. Summer has to live on Toktogul as well, so it gives
+    more then: what the whole year lacks shows in winter, when the load is high.
     """
     name = "dry-2023-no-exchange"
     sent = rows(name, "links")
