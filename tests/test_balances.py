@@ -40,6 +40,7 @@ OTHERS = {"chu-talas": "dry-2023-chu-talas", "naryn-syrdarya-kambarata-1": "dry-
           "kyrgyz-kazakh": "dry-2023-joined"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("basin", OTHERS)
 def test_every_balance_closes_in_the_other_basins(basin, tmp_path):
     """Return flows, parts of inflows, what is laid over a basin or joined, and what is built close as well."""

@@ -212,6 +212,7 @@ def without_kink(live, cost, rates, name, count):
     return found[:count]
 
 
+@pytest.mark.slow
 def test_duals_agree_with_the_head_solved_anew(monthly, monkeypatch):
     """Away from kinks a reduced cost is the central difference of full solves to a hundredth."""
     case = build_case("clauses", monthly.scenario.model_copy(update={"policies": CLAUSES}), monthly.basin)
