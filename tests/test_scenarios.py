@@ -117,12 +117,12 @@ def test_agreement_of_1998_costs_the_kyrgyz_winter():
 
 
 def test_swap_of_2021_keeps_its_books(dry):
-    """Debt = 600 + taken - given back; 300 GWh are given back in summer; a duty does not make the year cheaper."""
+    """Debt = 300 + taken - given back; 300 GWh are given back in summer; a duty does not make the year cheaper."""
     result = solved("dry-2023-swap-2021")
     sums = {name: sum(result.values.get(name, ("swap_2021", b)) for b in result.case.book.blocks)
             for name in ("swap_taken", "swap_repaid")}
     debt = result.values.with_opening("swap_debt", "swap_2021")
-    assert debt[0] == 600
+    assert debt[0] == 300
     assert np.diff(debt) == pytest.approx(sums["swap_taken"] - sums["swap_repaid"], abs=1e-6)
     summer = np.isin(result.case.calendar.months, (6, 7, 8))
     assert sums["swap_repaid"][summer].sum() >= 300 - 1e-6
@@ -238,3 +238,15 @@ def test_joining_the_rivers_costs_no_more_than_its_parts(dry):
     assert plants[0] == plants[1] | plants[2]
     assert not plants[1] & plants[2]
     assert kyrgyz_energy("dry-2023-joined", "import_gwh") < kyrgyz_energy("dry-2023", "import_gwh")
+
+
+def test_filling_kambarata_takes_water_from_the_year(dry):
+    """While the lake fills, no turbine runs before July, and the year is dearer than without the dam."""
+    filling = solved("dry-2023-kambarata-1-filling")
+    turbine = filling.values.get("turbine", "kambarata_1")
+    assert turbine[filling.case.calendar.months <= 6].max() == pytest.approx(0, abs=1e-9)
+    assert turbine[np.isin(filling.case.calendar.months, (7, 8, 9))].max() > 0
+    storage = filling.values.with_opening("storage", "kambarata_1")
+    assert storage[0] == 0
+    assert storage[-1] >= 2530 - 1e-6
+    assert filling.objective > dry.objective + ROUNDING

@@ -7,7 +7,7 @@ path (head.py says how the path is found); `head_energy` and `head_slope` are th
 import numpy as np
 
 from wateropt.errors import Problem
-from wateropt.tables import Column
+from wateropt.tables import Column, Series
 from wateropt.units import GRAVITY_ENERGY
 
 NAME = "powerhouse"
@@ -26,7 +26,11 @@ COLUMNS = (
     Column("tailwater", "m", "tailwater level of a storage plant", default=None),
     Column("pondage", "hm3", "live volume that is shifted within a day by a run-of-river plant", low=0.0, default=0.0),
 )
-SERIES = ()
+SERIES = (
+    Series("available", (Column("available", "1", "part of the turbines that may run", low=0.0, high=1.0),),
+           "turbines out of work, or not yet there; a plant without rows has all of them", required=False,
+           optional_file=True),
+)
 
 
 def head_is_known(tables):
@@ -43,9 +47,10 @@ RULES = (head_is_known,)
 
 def build(stage, plants):
     """Add turbines and their energy by load block."""
-    turbine = stage.variable("turbine", plants, "m^3/s", upper=plants.design_flow)
+    runs = {p: plants.raw("design_flow")[p] * plants.raw("available").get(p, 1.0) for p in plants}
+    turbine = stage.variable("turbine", plants, "m^3/s", upper=runs)
     by_block = [(p, b) for p in plants for b in stage.blocks]
-    flow = stage.variable("block_turbine", by_block, "m^3/s", upper=lambda p, _: plants.design_flow[p])
+    flow = stage.variable("block_turbine", by_block, "m^3/s", upper={(p, b): runs[p] for p, b in by_block})
     grows = {p: stage.expansion(NAME, p) for p in plants}
     energy = stage.variable("energy", by_block, "GWh", upper=lambda p, b: stage.gwh_per_mw[b] * (
         plants.capacity[p] + (grows[p][1] if grows[p] else 0.0)))
