@@ -59,7 +59,7 @@ def test_export_and_sell_back_are_the_entitlement(solved, window):
 
 
 def test_in_a_longer_window_use_and_entitlement_may_differ(tmp_path):
-    """Over the year an owner may export, in a month in which the plant stands still, what it is entitled to in others."""
+    """Over the year an owner may use in one month what it is entitled to in others: accounts close in the last one."""
     case = basin("year").load(tmp_path, **YEAR, **START)
     horizon = Horizon(case)
     state, settled = horizon.columns_of("entitlement_open", "b_part"), horizon.rows_of("entitlement_settled", "b_part")
@@ -154,13 +154,13 @@ def test_splitting_an_inflow_adds_no_water(tmp_path, share):
 
 def test_the_full_model_splits_alike(tmp_path):
     """The sea of the full Pyomo model gets what was measured as well: the part only enters lower down."""
-    from pyomo.environ import value
+    from pyomo.environ import Var, value
 
     model = wateropt.pyomo_model(split().load(tmp_path))
     for t, days in enumerate((31, 28)):
         block = model.period[t]
-        for group in block.component_data_objects(ctype=type(block.inflow)):
-            group.value = 0
+        for variable in block.component_data_objects(Var):
+            variable.value = 0
         block.inflow["river"].value = 80
         gained = [value(block.water_balance[node].body) for node in ("head", "below")]
         assert gained == pytest.approx([0.7 * 80 * 0.0864 * days, 0.3 * 80 * 0.0864 * days])

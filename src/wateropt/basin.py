@@ -6,7 +6,7 @@ import difflib
 import graphlib
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -91,7 +91,7 @@ def load_basin(folder: Path) -> Basin:
     problems += _check_files(folders)
     curves = _read_curves(folders, tables["reservoir"], problems)
     problems += _check_references(folders, tables, settings.get("countries", {}))
-    problems += _check_sources(folders, problems)
+    problems += _check_sources(folders)
     if not problems:
         problems += [problem for part in COMPONENTS for rule in part.RULES for problem in rule(tables)]
         problems += _check_river(tables)
@@ -105,9 +105,9 @@ def _included(folder: Path, seen: tuple[Path, ...], problems: list[Problem]) -> 
     names = read_yaml(folder / "basin.yaml", []).get("includes", [])
     found: list[Path] = []
     for name in names if isinstance(names, list) else [names]:
-        other = folder.parent / str(name)
+        other = folder.resolve().parent / str(name)
         if not other.is_dir() or other in seen:
-            hint = nearest(str(name), [p.name for p in folder.parent.glob("*") if p.is_dir()])
+            hint = nearest(str(name), [p.name for p in folder.resolve().parent.glob("*") if p.is_dir()])
             what = "includes this basin in turn" if other in seen else f"is not beside this basin; {hint}"
             problems.append(Problem("basin.yaml", "includes", f"`{name}` {what}"))
             continue
@@ -120,8 +120,18 @@ def _layered_table(folders: list[Path], name: str, columns: tuple[Column, ...], 
     merged = Table(name, columns={column.name: {} for column in columns})
     there = [folder for folder in folders if (folder / f"{name}.csv").exists()]
     for folder in there or (folders[-1:] if name == "node" else []):
-        merged = read_table(folder, name, columns, problems).over(merged)
+        found: list[Problem] = []
+        table = read_table(folder, name, columns, found)
+        if folder != folders[-1]:
+            table = replace(table, places={key: f"{place} in {folder.name}" for key, place in table.places.items()})
+        merged = table.over(merged)
+        problems += _in_folder(folder, folders, found)
     return merged
+
+
+def _in_folder(folder: Path, folders: list[Path], found: list[Problem]) -> list[Problem]:
+    """Return problems with the name of the folder before that of the file, where it is an included one."""
+    return found if folder == folders[-1] else [p._replace(file=f"{folder.name}/{p.file}") for p in found]
 
 
 def _layered_series(folders: list[Path], table: Table, series: Series, problems: list[Problem]) -> RawSeries:
@@ -129,7 +139,9 @@ def _layered_series(folders: list[Path], table: Table, series: Series, problems:
     file = f"{table.name}_{series.name}.csv"
     merged = RawSeries(file, series.columns)
     for folder in [folder for folder in folders if (folder / file).exists()] or folders[-1:]:
-        merged = read_series(folder, table, series, problems).over(merged)
+        found: list[Problem] = []
+        merged = read_series(folder, table, series, found).over(merged)
+        problems += _in_folder(folder, folders, found)
     return merged
 
 
@@ -161,13 +173,17 @@ def _layered_settings(folders: list[Path], problems: list[Problem]) -> dict[str,
     """Return the settings of a basin over those that it includes, which must agree on time, money and shortage."""
     content: dict[str, Any] = {}
     for folder in folders:
-        own = read_yaml(folder / "basin.yaml", problems)
+        found: list[Problem] = []
+        own = read_yaml(folder / "basin.yaml", found)
+        problems += _in_folder(folder, folders, found)
         for key in AGREED:
             if key in own and key in content and own[key] != content[key]:
-                found = f"is `{own[key]}` in {folder.name}, `{content[key]}` in what it is joined with; make them agree"
-                problems.append(Problem("basin.yaml", key, found))
-        countries = {**(content.get("countries") or {}), **(own.get("countries") or {})} if content else None
-        content = {**content, **own, **({"countries": countries} if countries else {})}
+                what = f"is `{own[key]}` in {folder.name}, `{content[key]}` in what it is joined with; make them agree"
+                problems.append(Problem("basin.yaml", key, what))
+        before, now = content.get("countries"), own.get("countries")
+        content = {**content, **own}
+        if isinstance(before, dict) and isinstance(now or {}, dict):
+            content["countries"] = {**before, **(now or {})}
     content.pop("includes", None)
     return content
 
@@ -236,7 +252,9 @@ def _layered_rows(folders: list[Path], file: str, key: str,
     """Return the rows of a file of several per id; those of a later folder replace an id's earlier ones."""
     rows: list[tuple[int, dict[str, str]]] = []
     for folder in [folder for folder in folders if (folder / file).exists()] or folders[-1:]:
-        own = read_rows(folder / file, problems)
+        found: list[Problem] = []
+        own = read_rows(folder / file, found)
+        problems += _in_folder(folder, folders, found)
         names = {row.get(key) for _, row in own}
         rows = [*(kept for kept in rows if kept[1].get(key) not in names), *own]
     return rows
@@ -287,16 +305,18 @@ def _check_references(folders: list[Path], tables: Mapping[str, Table],
                     yield Problem(f"{name}.csv", table.places[key], f"no {column.refers} `{value}`; {hint}")
 
 
-def _check_sources(folders: list[Path], problems: list[Problem]) -> list[Problem]:
+def _check_sources(folders: list[Path]) -> list[Problem]:
     """Find rows whose source is not among the references of their folder."""
-    found = []
+    found: list[Problem] = []
     for folder in folders:
-        sources = {row["key"] for _, row in read_rows(folder / "references.csv", problems) if "key" in row}
+        own: list[Problem] = []
+        sources = {row["key"] for _, row in read_rows(folder / "references.csv", own) if "key" in row}
         for path in sorted(folder.glob("*.csv")):
             for line, row in read_rows(path, []):
                 if sources and row.get("source") and row["source"] not in sources:
                     what = f"source `{row['source']}` is not in references.csv; {nearest(row['source'], sources)}"
-                    found.append(Problem(path.name, f"line {line}", what))
+                    own.append(Problem(path.name, f"line {line}", what))
+        found += _in_folder(folder, folders, own)
     return found
 
 

@@ -66,7 +66,7 @@ def _clause(stage, clauses, table, sums, ends):
     missed = stage.variable("energy_missed", bound, "GWh", upper=hard, when=ends)
     # (S13) at the end of the season what was received, with what is missed, is the share
     stage.constrain("energy_kept", bound, lambda c: sums["energy_received"].closing[c] + missed[c]
-                    >= clauses.share[c] * sums["plant_energy"].closing[c], "GWh", when=ends)
+                    - clauses.share[c] * sums["plant_energy"].closing[c] >= stage.number(0.0, "GWh"), "GWh", when=ends)
     to_musd = stage.number(MUSD_PER_GWH_PER_USD_PER_MWH, "MUSD*MWh/(GWh*USD)")
     soft = [c for c in missed if table.penalty[c] is not None]
     stage.account("clause_missed", soft, "none", lambda c: to_musd * clauses.penalty[c] * missed[c], kind="penalty")

@@ -65,7 +65,7 @@ def build(stage, clauses):
     share = stage.slot("share_due", one, "dimensionless")
     # (S5) at the end of the window the credit, with what is missed, is the share of the resource
     stage.constrain("share_kept", bound, lambda c: sums["credit"].closing[c] + missed[c]
-                    >= share[c] * sums["resource"].closing[c], "hm^3", when=ends)
+                    - share[c] * sums["resource"].closing[c] >= stage.number(0.0, "hm^3"), "hm^3", when=ends)
     soft = [c for c in missed if table.penalty[c] is not None]
     stage.account("clause_missed", soft, "none", lambda c: clauses.penalty[c] * missed[c], kind="penalty")
 
