@@ -497,7 +497,7 @@ def _power_variants() -> list[Variant]:
         _one("grid", "unserved_cost", 150, 500, "cost of unserved energy", "USD/MWh"),
         _one("grid_load", "load_mw", 0.94, 1.06, "load of Kyrgyzstan", grid="kg"),
         _one("grid_load", "load_mw", 0.9, 1.1, "neighbours' load on their own plants", grid=NEIGHBOURS),
-        _one("grid_load", "load_mw", 0.9, 1.1, "the same, Uzbekistan only", grid="uz"),
+        _one("grid_load", "load_mw", 0.9, 1.1, "load of Uzbekistan on its own plants", grid="uz"),
         _both("output of the heat and power plant", 0.9, 1.1,
               lambda v: [change(chp[0], c, multiply=v, unit="bishkek_chp") for c in chp[1]]),
         _one("unit", "cost_usd_per_mwh", 20, 50, "fuel of the heat and power plant", "USD/MWh", unit="bishkek_chp"),
@@ -925,8 +925,8 @@ def _label_lines(top: Any, middle: Any, run: Facts, history: Facts, edges: np.nd
     first = history.values.get("release", "toktogul")
     middle.annotate("observed", (edges[8], first[6:10].max()), xytext=(-2, 10), textcoords="offset points",
                     color=OBSERVED, fontweight="bold", ha="right")
-    middle.annotate("optimum", (edges[10], run.values.get("release", "toktogul")[9:12].min()), xytext=(0, -9),
-                    textcoords="offset points", color=OPTIMAL, fontweight="bold", ha="center", va="top")
+    middle.annotate("optimum", (edges[11], run.values.get("release", "toktogul")[6:12].min()), xytext=(0, -9),
+                    textcoords="offset points", color=OPTIMAL, fontweight="bold", ha="right", va="top")
     inflow = run.values.get("inflow", "naryn")
     most = int(inflow.argmax())
     middle.annotate("inflow", (edges[most + 1], inflow[most]), xytext=(6, -8), textcoords="offset points",
