@@ -1,6 +1,6 @@
 """Study of the dry year 2023: every number and chart of docs/dry-2023.md.
 
-Run it from the root of the repository (about four minutes): python tools/study_dry_2023.py
+Run it from the root of the repository (about five minutes): python tools/study_dry_2023.py
 It solves the shipped scenario, the same with history held, and some 300 variants; writes the tables between the
 markers of docs/dry-2023.md, and the charts beside it. The same input gives the same bytes.
 """
@@ -33,6 +33,7 @@ POWER = Path("data/sources/kyrgyz_power_monthly.csv")
 MONTHS = ("Oct", "Nov", "Dec", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep")
 ORDER = (10, 11, 12, 1, 2, 3, 4, 5, 6, 7, 8, 9)
 CASCADE = ("toktogul", "kurpsai", "tash_kumyr", "shamaldy_sai", "uch_kurgan", "naryn_below")
+DAMS = ("toktogul", "andijan", "kairakkum", "charvak", "shardara")  # with turbines
 NEIGHBOURS = ["kz", "uz", "tj"]  # grids whose load is what their plants in the basin gave in history
 TWO_YEARS = date(2024, 9, 30)
 PRICED = 1e-7  # MUSD per unit: a limit with a smaller dual is met by chance
@@ -228,12 +229,19 @@ def _bindings(run: Facts) -> dict[str, np.ndarray]:
         "Toktogul full": storage["toktogul"][1],
         "closing storage of Toktogul": storage["toktogul"][0] & last,
         "minimum flow below Uch-Kurgan": run.values.dual("instream_met", "naryn_uch_kurgan") > PRICED,
+        "minimum flow below Gazalkent": run.values.dual("instream_met", "gazalkent") > PRICED,
+        "minimum flow below Koksaray": run.values.dual("instream_met", "koksaray") > PRICED,
         "minimum flow at Kokbulak": run.values.dual("instream_met", "kokbulak") > PRICED,
         "claims short": np.any([run.volume("claim_unmet", g) > 1e-6 for g in run.case.book.tables["gain"]], axis=0),
         "Kairakkum full": storage["kairakkum"][1], "Shardara full": storage["shardara"][1],
+        "Andijan full": storage["andijan"][1], "Charvak full": storage["charvak"][1],
+        "Andijan at its lowest": storage["andijan"][0] & ~last, "Charvak at its lowest": storage["charvak"][0] & ~last,
+        "Andijan at minimum release": _at_limit(run, "release", "andijan", "lower"),
+        "Charvak at minimum release": _at_limit(run, "release", "charvak", "lower"),
         "Shardara at its lowest": storage["shardara"][0] & ~last,
         "Shardara at minimum release": _at_limit(run, "release", "shardara", "lower"),
-        "ice below Koksaray": _at_limit(run, "entered", "koksaray_kyzylorda", "upper"),
+        "ice below Koksaray": _at_limit(run, "entered", "koksaray_arys", "upper"),
+        "ice below the Arys": _at_limit(run, "entered", "arys_kyzylorda", "upper"),
         "Koksaray intake": _at_limit(run, "canal_flow", "koksaray_intake", "upper"),
         **_power_bindings(run),
     }
@@ -305,6 +313,9 @@ def season_table(run: Facts, history: Facts) -> str:
     rows = []
     what = [("release of Toktogul, hm³", lambda f: f.release), ("net imports of Kyrgyzstan, GWh", lambda f: f.imports),
             ("generation of Kyrgyzstan, GWh", lambda f: f.energy("hydro", "other_hydro", "thermal")),
+            ("hydropower of Uzbekistan, GWh", lambda f: f.energy("hydro", grid="uz")),
+            ("hydropower of Tajikistan (Kairakkum), GWh", lambda f: f.energy("hydro", grid="tj")),
+            ("hydropower of Kazakhstan (Shardara), GWh", lambda f: f.energy("hydro", grid="kz")),
             ("shortage of fields, hm³", lambda f: f.shortage("field")),
             ("shortage of lakes, hm³", lambda f: f.shortage("wetland")),
             ("to the North Aral, hm³", lambda f: f.volume("sea_inflow", "aral")),
@@ -344,6 +355,7 @@ def freeing_table(run: Facts, hold: dict[tuple[str, str], Any]) -> str:
     stages = [("everything as observed", hold), ("canals free", releases), ("and Koksaray", without("koksaray")),
               ("and Shardara", without("koksaray", "shardara")),
               ("and Kairakkum", without("koksaray", "shardara", "kairakkum")),
+              ("and Andijan and Charvak", without("koksaray", "shardara", "kairakkum", "andijan", "charvak")),
               ("and Toktogul: the optimum", None),
               ("only Toktogul and canals free", without("toktogul"))]
     rows, before = [], None
@@ -431,13 +443,15 @@ def _steps(number_of: int) -> list[str]:
 
 def _water_variants() -> list[Variant]:
     need = ("demand_requirement", "requirement")
-    fields = ["dostyk_fields", "kyzylkum_fields", "kyzylorda_fields"]
+    sites = make_case().book.tables["demand"]
+    fields, dostyk, kyzylkum = ([d for d in sites if sites.use[d] == "field" and d.startswith(start)]
+                                for start in ("", "dostyk_", "kyzylkum_"))
     return [
         _one(*need, 0.8, 1.2, "requirements, all"),
         _one(*need, 0.8, 1.2, "requirements, fields", demand=fields),
         _one(*need, 0.5, 1.1, "requirements, lakes", demand="kyzylorda_lakes"),
-        _one(*need, 0.7, 1.1, "requirements, Dostyk", demand="dostyk_fields"),
-        _one(*need, 0.8, 1.1, "requirements, Kyzylkum", demand="kyzylkum_fields"),
+        _one(*need, 0.7, 1.1, "requirements, Dostyk", demand=dostyk),
+        _one(*need, 0.8, 1.1, "requirements, Kyzylkum", demand=kyzylkum),
         _one("demand", "value", 0.5, 3, "value of irrigation water", use="field"),
         _koksaray_ends(),
         _one("canal", "capacity_m3s", 200, 500, "Koksaray, intake", "m³/s", canal="koksaray_intake"),
@@ -446,7 +460,11 @@ def _water_variants() -> list[Variant]:
         _one("gain_flow", "flow", 0.6, 1.4, "gain at Shardara", gain="shardara_closure"),
         _one("gain_flow", "flow", 0.9, 1.1, "gain of the middle Syr Darya", gain="middle_syrdarya"),
         _one("gain_flow", "flow", 0.9, 1.1, "gain Fergana–Kal", gain="fergana_kal"),
-        _one("gain", "unmet_cost", 0.224, 0.75, "price of an unmet claim", "USD/m³"),
+        _one("gain_flow", "flow", 0.8, 1.1, "gain of the lower Chirchik", gain="lower_chirchik"),
+        _one("gain_flow", "flow", 0.9, 1.1, "gain of the lower Karadarya", gain="lower_karadarya"),
+        _one("inflow_flow", "flow", 0.93, 1.07, "inflow of Charvak", inflow="charvak"),
+        _one("inflow", "share", 0.85, 0.93, "part of the Naryn that passes Kambarata-2", " ", inflow="naryn_upper"),
+        _one("gain", "unmet_cost", 0.24, 0.75, "price of an unmet claim", "USD/m³"),
         _one("reservoir", "minimum_release_m3s", 92, 146, "minimum release, Toktogul", "m³/s", reservoir="toktogul"),
         _one("reservoir", "minimum_release_m3s", 92, 146, "minimum release, Kairakkum", "m³/s", reservoir="kairakkum"),
         _one("reservoir", "minimum_release_m3s", 48, 61, "minimum release, Shardara", "m³/s", reservoir="shardara"),
@@ -456,7 +474,7 @@ def _water_variants() -> list[Variant]:
              instream="naryn_uch_kurgan"),
         _one("instream_target", "target_m3s", 30, 100, "minimum flow below Koksaray", "m³/s", instream="koksaray"),
         _one("reach", "ice_capacity_m3s", 400, 700, "flow under ice below Koksaray", "m³/s",
-             reach="koksaray_kyzylorda"),
+             reach=["koksaray_arys", "arys_kyzylorda"]),
         _one("sea_target", "target", 0.7, 1.5, "what the North Aral is owed", sea="aral"),
         _one("reservoir_evaporation", "evaporation", 0.75, 1.25, "evaporation of all lakes"),
         _one("reach", "travel_days", 0.7, 1.3, "travel times in open water"),
@@ -479,6 +497,7 @@ def _power_variants() -> list[Variant]:
         _one("grid", "unserved_cost", 150, 500, "cost of unserved energy", "USD/MWh"),
         _one("grid_load", "load_mw", 0.94, 1.06, "load of Kyrgyzstan", grid="kg"),
         _one("grid_load", "load_mw", 0.9, 1.1, "neighbours' load on their own plants", grid=NEIGHBOURS),
+        _one("grid_load", "load_mw", 0.9, 1.1, "load of Uzbekistan on its own plants", grid="uz"),
         _both("output of the heat and power plant", 0.9, 1.1,
               lambda v: [change(chp[0], c, multiply=v, unit="bishkek_chp") for c in chp[1]]),
         _one("unit", "cost_usd_per_mwh", 20, 50, "fuel of the heat and power plant", "USD/MWh", unit="bishkek_chp"),
@@ -739,12 +758,14 @@ def clause_table(base: Facts) -> str:
 # ---- 7. checks of the model itself ----------------------------------------------------------------------------------
 
 
-def structure_table(base: Facts, history: Facts, uncounted: tuple[Facts, Facts], two_years: Facts) -> str:
+def structure_table(base: Facts, history: Facts, uncounted: tuple[Facts, Facts], upper_held: Facts,
+                    two_years: Facts) -> str:
     """Return what happens when the model or its horizon, not a number, is changed."""
     more = {r: v + 1000 * (r == "toktogul") for r, v in _least().items()}
     rows = [
         _structure_row("as shipped", base, history),
         _structure_row("neighbours' own load not counted", *uncounted),
+        _structure_row("Charvak and Andijan released as observed", upper_held, None),
         _structure_row("Shardara never below 1 000 hm³", facts([SHARDARA_AT_1000]), None),
         _structure_row("1 000 hm³ more to be left in Toktogul",
                        facts(closing={"storage": more, "transit": "observed"}), None),
@@ -785,12 +806,12 @@ def checks(run: Facts) -> str:
     lake = run.values.get("storage", "shardara")
     price = run.price()
     unmet = sum(run.volume("claim_unmet", g).sum() for g in run.case.book.tables["gain"])
-    bypassed = sum(run.volume(n, r).sum() for n in ("bypass", "spill") for r in ("toktogul", "kairakkum", "shardara"))
+    bypassed = sum(run.volume(n, r).sum() for n in ("bypass", "spill") for r in DAMS)
     reverse = run.volume("release", "koksaray").sum() - run.volume("canal_flow", "koksaray_intake").sum()
     rows = [
         ["what one more 1000 m³ to be left in Toktogul would cost",
          f"{1e3 * run.values.reduced_cost('storage', 'toktogul')[-1]:.1f} USD"],
-        ["bypass and spill at the three dams with turbines", f"{number(bypassed)} hm³"],
+        ["bypass and spill at the five dams with turbines", f"{number(bypassed)} hm³"],
         ["exchange steps in partial use, and largest difference of their grid's price from the step's",
          f"{used} times, {off_price:.2f} USD/MWh"],
         ["price in the last dekad less the one before (end of the horizon)",
@@ -811,7 +832,8 @@ def checks(run: Facts) -> str:
     return table(["looked for", "found"], rows, words=2)
 
 
-def headlines(run: Facts, history: Facts, toktogul_held: Facts, uncounted: Facts, two_years: Facts) -> str:
+def headlines(run: Facts, history: Facts, toktogul_held: Facts, uncounted: Facts, upper_held: Facts,
+              two_years: Facts) -> str:
     """Return the findings in sentences."""
     seasons = {f: [number(f.sum(f.release, s)) for s in ("winter", "growing")] for f in (history, run, uncounted)}
     money = [f.result.account("KZ", "shortage") for f in (history, run)]
@@ -827,6 +849,9 @@ def headlines(run: Facts, history: Facts, toktogul_held: Facts, uncounted: Facts
         f"it released {seasons[history][0]} and {seasons[history][1]}.",
         f"* With Toktogul's release held as observed and all else free, the cost is {number(toktogul_held.cost, 1)}: "
         f"Toktogul's own share of the saving is {number(toktogul_held.cost - run.cost, 1)}.",
+        "* Charvak and Andijan carry a part of the season's shift: were they released as observed, Toktogul would "
+        f"release {number(upper_held.sum(upper_held.release, 'growing'))} hm³ in April–September, and the cost would "
+        f"be {number(upper_held.cost, 1)}.",
         f"* {short[1]} hm³ are short in the optimum, {short[0]} with history held. Kyrgyz net imports of the year are "
         f"{imports[1]} GWh, {imports[0]} with history held.",
         f"* The horizon outweighs every single number: beyond the storage to be left on 30 September 2023 water is "
@@ -900,8 +925,8 @@ def _label_lines(top: Any, middle: Any, run: Facts, history: Facts, edges: np.nd
     first = history.values.get("release", "toktogul")
     middle.annotate("observed", (edges[8], first[6:10].max()), xytext=(-2, 10), textcoords="offset points",
                     color=OBSERVED, fontweight="bold", ha="right")
-    middle.annotate("optimum", (edges[10], run.values.get("release", "toktogul")[9:12].min()), xytext=(0, -9),
-                    textcoords="offset points", color=OPTIMAL, fontweight="bold", ha="center", va="top")
+    middle.annotate("optimum", (edges[11], run.values.get("release", "toktogul")[6:12].min()), xytext=(0, -9),
+                    textcoords="offset points", color=OPTIMAL, fontweight="bold", ha="right", va="top")
     inflow = run.values.get("inflow", "naryn")
     most = int(inflow.argmax())
     middle.annotate("inflow", (edges[most + 1], inflow[most]), xytext=(6, -8), textcoords="offset points",
@@ -968,8 +993,10 @@ def main() -> None:
     two_years = facts(end=TWO_YEARS)
     done = solve_variants()
     toktogul = {k: v for k, v in observed.items() if k == ("release", "toktogul")}
+    upper = {k: v for k, v in observed.items() if k in {("release", "andijan"), ("release", "charvak")}}
+    upper_held = facts(hold=upper)
     write_page({
-        "headlines": headlines(base, history, facts(hold=toktogul), uncounted, two_years),
+        "headlines": headlines(base, history, facts(hold=toktogul), uncounted, upper_held, two_years),
         "months": month_table(base, history), "binding": binding_table(base), "values": value_table(base),
         "seasons": season_table(base, history), "costs": cost_table(base, history),
         "freeing": freeing_table(base, observed), "sources": water_source_table(base, history),
@@ -980,7 +1007,7 @@ def main() -> None:
                                    ("history held, neighbours' own load not counted", uncounted_past),
                                    ("optimum, neighbours' own load not counted", uncounted)]),
         "january": break_even_table(), "clause": clause_table(base),
-        "structure": structure_table(base, history, (uncounted, uncounted_past), two_years),
+        "structure": structure_table(base, history, (uncounted, uncounted_past), upper_held, two_years),
         "checks": checks(base),
     })
     main_chart(base, history)
