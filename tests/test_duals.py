@@ -114,12 +114,12 @@ def test_the_sample_is_wide(sample, solution):
 
 
 def test_reduced_costs_lie_between_left_and_right_differences(live, solution, sample):
-    """Cost is convex in each datum, so its reduced cost lies between the two differences: to 1e-5 of it, or 1e-7."""
+    """Cost is convex in each datum, so its reduced cost lies between the two differences: to 1e-5 of it, or to 1e-6 (the costs themselves are known to 1e-9)."""
     kinks = 0
     for cell in sample:
         left, right = differences(live, cell, solution.objective)
         rate = solution.reduced[cell.column]
-        allowed = max(CLOSE * abs(rate), 1e-7)
+        allowed = max(CLOSE * abs(rate), 1e-6)
         assert left - allowed <= rate <= right + allowed, (cell, left, rate, right)
         kinks += right - left > allowed
     print(f"{kinks} of {len(sample)} data stand at a kink")
@@ -133,7 +133,7 @@ def test_closing_storages_have_the_price_that_is_reported(live, solution):
         rate, least, most = max(solution.reduced[column], 0.0), live.lp.lower[column], live.lp.upper[column]
         costs = [cost_at(live, column, least + step, most) for step in (-1.0, 0.0, 1.0)]
         left, right = np.diff(costs)
-        assert left - 1e-7 <= rate <= right + 1e-7
+        assert left - 1e-6 <= rate <= right + 1e-6
 
 
 def enters(inflows, key):
@@ -151,7 +151,7 @@ def test_a_water_value_is_the_saving_of_one_more_hm3(live, solution):
         less, more = (solution.objective - cost_at(live, cell.column, cell.value + sign / kappa[cell.t])
                       for sign in (-1, 1))
         assert value > 0
-        assert more - 1e-7 <= value <= -less + 1e-7
+        assert more - 1e-6 <= value <= -less + 1e-6
 
 
 def test_tables_name_the_same_values(dry_result):

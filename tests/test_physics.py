@@ -7,8 +7,9 @@ import pytest
 
 import wateropt
 from small import STEPS, SmallBasin
+from wateropt.changes import Change
 from wateropt.horizon import Horizon
-from wateropt.scenario import Change, build_case
+from wateropt.scenario import build_case
 from wateropt.solving import LiveCase
 
 DAYS = np.array([31.0, 28.0])

@@ -22,9 +22,10 @@ from matplotlib import pyplot as plt
 
 import wateropt
 from wateropt.basin import find_basin, load_basin
+from wateropt.changes import Change
 from wateropt.hold import held
 from wateropt.result import Result
-from wateropt.scenario import Case, Change, build_case, find_scenario, read_scenario
+from wateropt.scenario import Case, build_case, find_scenario, read_scenario
 from wateropt.units import HM3_PER_M3S_DAY
 
 SCENARIO = "dry-2023"

@@ -10,45 +10,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from wateropt.basin import Basin, find_basin, load_basin, read_yaml
 from wateropt.calendar import Calendar, Floats
+from wateropt.changes import Change, Strict, apply_change
 from wateropt.components import COMPONENTS, demand
 from wateropt.ends import Ends, hydrology_shift
 from wateropt.errors import DataError, Problem, UsageError, nearest
 from wateropt.policies import POLICIES
 from wateropt.shipped import shipped
 from wateropt.stage import Book
-from wateropt.tables import Column, RawSeries, Table, along_calendar, missing_periods
+from wateropt.tables import RawSeries, Table, along_calendar, missing_periods
 from wateropt.units import UNITS
-
-
-class Strict(BaseModel):
-    """A part of a scenario file: unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Change(Strict):
-    """What a scenario changes in a table or series of its basin.
-
-    Attributes:
-        table: file without its ending, e.g. `demand_requirement` or `powerhouse`.
-        column: column, with or without the unit's suffix.
-        where: column -> values; rows that match all of them are changed. `month` selects calendar months.
-        set, multiply, add: what is done, in this order.
-    """
-
-    table: str
-    column: str
-    where: dict[str, str | int | list[str | int]] = Field(default_factory=dict)
-    multiply: float | None = None
-    add: float | None = None
-    set: float | None = None
 
 
 class Scenario(Strict):
@@ -242,7 +219,7 @@ def build_case(name: str, scenario: Scenario, basin: Basin) -> Case:
     ends = Ends(calendar, basin, scenario.opening, dict(scenario.closing), shift, file, problems)
     series = {part.NAME: _along(part, tables[part.NAME], basin, calendar, shift, problems) for part in COMPONENTS}
     for number, change in enumerate(scenario.changes):
-        _apply(change, f"changes.{number}", file, tables, series, calendar, problems)
+        apply_change(change, f"changes.{number}", file, tables, series, calendar, problems)
     problems += [Problem(file, "closing_value", f"no reservoir `{r}`; {nearest(r, tables['reservoir'].ids)}")
                  for r in scenario.closing_value if r not in tables["reservoir"]]
     opening, closing = _states(tables, ends) if not problems else ({}, {})
@@ -322,97 +299,6 @@ def _gaps(raw: RawSeries, values: Mapping[Any, Floats], asked: Sequence[str], ca
     gaps = {key: missing_periods(values.get(key, whole), calendar) for key in asked}
     return [Problem(raw.file, key, f"no value for {gap}{moved}; every {calendar.step} of the horizon needs one")
             for key, gap in gaps.items() if gap]
-
-
-class Target(NamedTuple):
-    """What a scenario may change: the file of a component, its columns, and the columns that select its rows."""
-
-    component: str
-    columns: tuple[Column, ...]
-    selects: tuple[str, ...]
-    is_series: bool
-
-
-def _targets() -> dict[str, Target]:
-    """Return every file that may be changed; what was observed is no input of the optimization."""
-    targets = {}
-    for part in (*COMPONENTS, *POLICIES):
-        words = tuple(column.name for column in part.COLUMNS if not column.is_number)
-        targets[part.NAME] = Target(part.NAME, part.COLUMNS, (part.NAME, *words), False)
-        for series in part.SERIES:
-            if series.name != "observed":
-                selects = (part.NAME, *words, *series.keys, "month")
-                targets[f"{part.NAME}_{series.name}"] = Target(part.NAME, series.columns, selects, True)
-    return targets
-
-
-def _refusal(change: Change, targets: Mapping[str, Target]) -> str:
-    """Return why a change cannot be made, or ""."""
-    if change.table not in targets:
-        return f"no table `{change.table}` that can be changed; {nearest(change.table, targets)}"
-    target = targets[change.table]
-    words = {name: column.is_number for column in target.columns for name in (column.name, column.header)}
-    if change.column not in words:
-        return f"no column `{change.column}` in {change.table}; {nearest(change.column, words)}"
-    if not words[change.column]:
-        return f"`{change.column}` holds words; only numbers can be changed"
-    unknown = [key for key in change.where if key not in target.selects]
-    if unknown:
-        return f"`where` names `{unknown[0]}`; {nearest(unknown[0], target.selects)}"
-    months = [month for month in _as_list(change.where.get("month", 1)) if month not in range(1, 13)]
-    return f"month is `{months[0]}`; 1 to 12 is needed" if months else ""
-
-
-def _apply(change: Change, place: str, file: str, tables: dict[str, Table],
-           series: dict[str, dict[str, dict[Any, Floats]]], calendar: Calendar, problems: list[Problem]) -> None:
-    targets = _targets()
-    refusal = _refusal(change, targets)
-    if refusal:
-        problems.append(Problem(file, place, refusal))
-        return
-    component, allowed, _, is_series = targets[change.table]
-    column = next(column for column in allowed if change.column in (column.name, column.header))
-    columns = series[component] if is_series else tables[component].columns
-    old = columns.get(column.name, {})
-    chosen = [key for key in old if _matches(key, change.where, tables[component], component)]
-    if not chosen:
-        problems.append(Problem(file, place, f"no row of {change.table} matches {dict(change.where)}; mend `where`"))
-        return
-    inside = np.isin(calendar.months, _as_list(change.where.get("month", list(range(1, 13)))))
-    changed = {key: _changed(old[key], change, inside) for key in chosen}
-    for key in chosen:
-        wrong = [value for value in np.ravel(changed[key]) if value is not None and not column.allows(value)]
-        problems += [Problem(file, place, f"`{column.header}` of {key} becomes {value:g}; it must be {column.limits}")
-                     for value in wrong[:1]]
-    new: dict[str, Any] = {**columns, column.name: {**old, **changed}}
-    if is_series:
-        series[component] = new
-    else:
-        tables[component] = replace(tables[component], columns=new)
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _matches(key: Any, where: Mapping[str, Any], table: Table, component: str) -> bool:
-    first = key if isinstance(key, str) else key[0]
-    for column, values in where.items():
-        if column == "month":
-            continue
-        found = first if column == component else (
-            table.columns[column][first] if column in table.columns else key[1] if not isinstance(key, str) else None)
-        if found not in [str(value) for value in _as_list(values)]:
-            return False
-    return True
-
-
-def _changed(value: Any, change: Change, inside: Any) -> Any:
-    if value is None and change.set is None:
-        return None  # no limit stays no limit
-    new = value if change.set is None else change.set + 0 * (value if value is not None else 0.0)
-    new = new * (1.0 if change.multiply is None else change.multiply) + (change.add or 0.0)
-    return np.where(inside, new, value) if isinstance(value, np.ndarray) else new
 
 
 def _states(tables: Mapping[str, Table], ends: Ends) -> tuple[dict[str, Any], dict[str, Any]]:
