@@ -114,7 +114,10 @@ def test_the_sample_is_wide(sample, solution):
 
 
 def test_reduced_costs_lie_between_left_and_right_differences(live, solution, sample):
-    """Cost is convex in each datum, so its reduced cost lies between the two differences: to 1e-5 of it, or to 1e-6 (the costs themselves are known to 1e-9)."""
+    """Cost is convex in each datum, so its reduced cost lies between the two differences.
+
+    To 1e-5 of it, or to 1e-6: a cost is known to 1e-9, and a step is often a thousandth of a unit.
+    """
     kinks = 0
     for cell in sample:
         left, right = differences(live, cell, solution.objective)
