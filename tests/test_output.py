@@ -118,7 +118,7 @@ def test_a_clause_has_its_row_and_its_hardness(monthly, tmp_path):
     write_result(result, tmp_path / "year")
     _, (row,) = read(tmp_path / "year", "clauses")
     assert (row["clause"], row["kind"], row["sense"], row["hard"]) == ("pledge", "season_volume", ">=", "False")
-    assert row["window"] == "2023-04-01/2023-09-01"
+    assert row["window"] == "2023-04-01/2023-09-30"
     missed = float(row["required"]) - float(row["achieved"])
     assert float(row["shortfall"]) == pytest.approx(max(missed, 0), abs=1e-5)
 

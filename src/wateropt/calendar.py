@@ -6,7 +6,7 @@ A *dekad* is days 1-10, 11-20 or 21-end of a month. A *hydrological year* runs f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -142,6 +142,20 @@ def window_days(day: date, first: int, last: int) -> int:
     year = day.year - (day.month < first)
     after = first + (last - first) % 12  # months from January of that year to the end of the window
     return (date(year + after // 12, after % 12 + 1, 1) - date(year, first, 1)).days
+
+
+def spans(calendar: Calendar, first: float, last: float) -> Iterator[tuple[int, int, str]]:
+    """Yield each window as its first period, its last period, and its first and last day in words.
+
+    >>> year = Calendar.between(date(2022, 10, 1), date(2023, 9, 30), "month")
+    >>> list(spans(year, 4, 9))
+    [(6, 11, '2023-04-01/2023-09-30')]
+    """
+    _, begins, ends = windows(calendar, first, last)
+    for end in np.flatnonzero(ends).tolist():
+        begin = int(np.flatnonzero(begins[: end + 1]).max())
+        last_day = calendar.starts[end] + timedelta(days=int(calendar.days[end]) - 1)
+        yield begin, end, f"{calendar.starts[begin]}/{last_day}"
 
 
 def coverage(calendar: Calendar, first: float, last: float) -> Floats:

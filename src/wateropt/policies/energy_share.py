@@ -1,8 +1,7 @@
 """Energy share: a grid's part of a plant's generation over a season, as net energy that reaches it by link."""
 
-import numpy as np
 
-from wateropt.calendar import windows
+from wateropt.calendar import spans, windows
 from wateropt.errors import Problem
 from wateropt.tables import Column
 from wateropt.units import MUSD_PER_GWH_PER_USD_PER_MWH
@@ -75,13 +74,11 @@ def _clause(stage, clauses, table, sums, ends):
 def report(values, table, calendar):
     """Yield one row per clause and season; `resource` is the generation."""
     for c in table:
-        _, begins, ends = windows(calendar, table.first_month[c], table.last_month[c])
-        for t in np.flatnonzero(ends):
-            first = int(np.flatnonzero(begins[: t + 1]).max())
+        for _, t, window in spans(calendar, table.first_month[c], table.last_month[c]):
             generation = values.get("plant_energy", c)[t]
             yield {
                 "clause": c, "kind": NAME, "sense": ">=", "hard": table.penalty[c] is None,
-                "window": f"{calendar.starts[first]}/{calendar.starts[t]}", "required": table.share[c] * generation,
+                "window": window, "required": table.share[c] * generation,
                 "achieved": values.get("energy_received", c)[t], "unit": UNIT,
                 "shortfall": values.get("energy_missed", c)[t],
                 "shadow_price_musd_per_unit": values.dual("energy_kept", c)[t], "resource": generation,

@@ -3,9 +3,8 @@
 Source of the form: Kazakhstan and Kyrgyzstan 2021 (900 GWh taken March to November, 300 GWh a year given back).
 """
 
-import numpy as np
 
-from wateropt.calendar import coverage, windows
+from wateropt.calendar import coverage, spans, windows
 from wateropt.errors import Problem
 from wateropt.tables import Column
 from wateropt.units import MUSD_PER_GWH_PER_USD_PER_MWH
@@ -113,12 +112,10 @@ def _no_money(stage, swaps, table, creditor, both, taken, repaid):
 def report(values, table, calendar):
     """Yield one row per swap and year of giving back."""
     for c in table:
-        _, begins, ends = windows(calendar, table.repay_first_month[c], table.repay_last_month[c])
-        for t in np.flatnonzero(ends):
-            first = int(np.flatnonzero(begins[: t + 1]).max())
+        for _, t, window in spans(calendar, table.repay_first_month[c], table.repay_last_month[c]):
             yield {
                 "clause": c, "kind": NAME, "sense": ">=", "hard": table.penalty[c] is None,
-                "window": f"{calendar.starts[first]}/{calendar.starts[t]}",
+                "window": window,
                 "required": values.get("swap_quantity", c)[t], "achieved": values.get("swap_repaid_so_far", c)[t],
                 "unit": UNIT, "shortfall": values.get("swap_missed", c)[t],
                 "shadow_price_musd_per_unit": values.reduced_cost("swap_quantity", c)[t],

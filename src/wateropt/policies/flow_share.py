@@ -7,7 +7,7 @@ protocol on the Talas (half and half) and the 1983 provision on the Chu (58 and 
 
 import numpy as np
 
-from wateropt.calendar import windows
+from wateropt.calendar import spans, windows
 from wateropt.entries import arcs, read_entries, unknown_entries, volume
 from wateropt.tables import Column
 
@@ -73,13 +73,11 @@ def build(stage, clauses):
 def report(values, table, calendar):
     """Yield one row per clause and window; `required` is share x resource, `achieved` the credit."""
     for c in table:
-        _, begins, ends = windows(calendar, table.first_month[c], table.last_month[c])
-        for t in np.flatnonzero(ends):
-            first = int(np.flatnonzero(begins[: t + 1]).max())
+        for _, t, window in spans(calendar, table.first_month[c], table.last_month[c]):
             resource = values.get("share_resource", c)[t]
             yield {
                 "clause": c, "kind": NAME, "sense": ">=", "hard": table.penalty[c] is None,
-                "window": f"{calendar.starts[first]}/{calendar.starts[t]}", "required": table.share[c] * resource,
+                "window": window, "required": table.share[c] * resource,
                 "achieved": values.get("share_credit", c)[t], "unit": UNIT,
                 "shortfall": values.get("share_missed", c)[t],
                 "shadow_price_musd_per_unit": values.dual("share_kept", c)[t], "resource": resource,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from wateropt.calendar import windows
+from wateropt.calendar import spans, windows
 from wateropt.entries import arcs, no_way
 from wateropt.errors import Problem
 from wateropt.tables import Column
@@ -53,15 +53,13 @@ def report(values, table, calendar):
     """Yield one row per clause and season, as volumes."""
     kappa = calendar.days * HM3_PER_M3S_DAY
     for c in table:
-        _, begins, ends = windows(calendar, table.first_month[c], table.last_month[c])
-        for t in np.flatnonzero(ends):
-            first = int(np.flatnonzero(begins[: t + 1]).max())
+        for first, t, window in spans(calendar, table.first_month[c], table.last_month[c]):
             season = slice(first, t + 1)
             required = (kappa * values.get("flow_quantity", c))[season].sum()
             missed = (kappa * values.get("flow_missed", c))[season].sum()
             worst = float(np.max(values.reduced_cost("flow_quantity", c)[season] / kappa[season]))
             yield {
                 "clause": c, "kind": NAME, "sense": ">=", "hard": table.penalty[c] is None,
-                "window": f"{calendar.starts[first]}/{calendar.starts[t]}", "required": required,
+                "window": window, "required": required,
                 "achieved": required - missed, "unit": UNIT, "shortfall": missed, "shadow_price_musd_per_unit": worst,
             }

@@ -3,9 +3,8 @@
 Source of the form: the 1998 framework agreement on the Naryn-Syr Darya (6.5 km³ from Toktogul in April-September).
 """
 
-import numpy as np
 
-from wateropt.calendar import coverage, windows
+from wateropt.calendar import coverage, spans, windows
 from wateropt.tables import Column
 
 NAME = "season_volume"
@@ -60,12 +59,10 @@ def _clause(stage, clauses, table, total, ends):
 def report(values, table, calendar):
     """Yield one row per clause and season: window, required, achieved, shortfall, shadow price."""
     for c in table:
-        _, begins, ends = windows(calendar, table.first_month[c], table.last_month[c])
-        for t in np.flatnonzero(ends):
-            first = int(np.flatnonzero(begins[: t + 1]).max())
+        for _, t, window in spans(calendar, table.first_month[c], table.last_month[c]):
             yield {
                 "clause": c, "kind": NAME, "sense": table.sense[c], "hard": table.penalty[c] is None,
-                "window": f"{calendar.starts[first]}/{calendar.starts[t]}",
+                "window": window,
                 "required": values.get("season_quantity", c)[t], "achieved": values.get("season_volume", c)[t],
                 "unit": UNIT, "shortfall": values.get("season_missed", c)[t],
                 "shadow_price_musd_per_unit": values.reduced_cost("season_quantity", c)[t],
