@@ -7,9 +7,13 @@ import shutil
 import subprocess
 import sys
 
+import pytest
+
 from wateropt.basin import find_basin
 from wateropt.report.files import write_result
 from wateropt.scenario import find_scenario
+
+pytestmark = pytest.mark.slow  # processes of their own
 
 
 def write_shuffled(folder, seed, step):

@@ -13,6 +13,8 @@ from wateropt.basin import find_basin, load_basin
 from wateropt.report.files import table
 from wateropt.scenario import build_case, find_scenario, read_scenario, shipped_scenarios
 
+pytestmark = pytest.mark.slow  # fifteen scenarios are solved
+
 BY_MONTHS = [name for name in shipped_scenarios() if name.startswith("dry-2023")]
 ROUNDING = 1e-3  # MUSD: each cost is known to 1e-7 of itself, and some heads to 0.01 %
 WINTER, GROWING, FEBRUARY = (10, 11, 12, 1, 2, 3), (4, 5, 6, 7, 8, 9), (2,)

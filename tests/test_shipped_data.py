@@ -265,6 +265,7 @@ MADE = {  # script -> basin and its tables
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", sorted(path.name for path in (ROOT / "tools" / "reconstruct").glob("*.py")))
 def test_a_script_makes_the_same_tables_again(script, tmp_path):
     """In a copy of the data without them, a script writes its tables byte for byte, and touches no other file."""
