@@ -135,8 +135,6 @@ def test_another_solver_finds_the_same_cost_in_the_exported_file(monthly, tmp_pa
 
 def test_another_solver_finds_the_same_cost_in_the_full_model(monthly):
     """Pyomo hands the full model to CBC, which finds the cost of one LP at fixed head."""
-    if not cbc():
-        pytest.skip("PuLP's wheel has no CBC here")
     from pyomo.environ import SolverFactory
 
     model = wateropt.pyomo_model(monthly)

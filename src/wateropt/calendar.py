@@ -15,7 +15,6 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-STEPS = ("dekad", "month")
 GROWING_MONTHS = range(4, 10)
 
 Floats = npt.NDArray[np.float64]

@@ -36,7 +36,6 @@ from wateropt.units import GWH_PER_MWH, HM3_PER_M3S_DAY, HM3_PER_M3S_HOUR
 Index = Any  # an id, or a tuple of ids
 Values = Mapping[Index, Any]  # a number or an array (period,) for each index
 Rule = Callable[..., Any]
-KINDS = ("money", "transfer", "penalty")
 
 
 @dataclass(frozen=True)
