@@ -47,6 +47,7 @@ class Basin:
         series: component -> series name -> rows as read.
         curves: reservoir -> level curve.
         hashes: file -> SHA-256 of its content, without regard to the order of rows.
+        folders: where it was read from, from the lowest layer to the highest.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Basin:
     series: Mapping[str, Mapping[str, RawSeries]]
     curves: Mapping[str, LevelCurve]
     hashes: Mapping[str, str]
+    folders: tuple[Path, ...] = ()
 
 
 def find_basin(name: str, near: Path | None = None) -> Path:
@@ -97,7 +99,8 @@ def load_basin(folder: Path) -> Basin:
         problems += _check_river(tables)
     if problems:
         raise DataError(f"basin {folder.name}", problems)
-    return Basin(tables=tables, series=series, curves=curves, hashes=_hashes(folders), **settings)
+    return Basin(tables=tables, series=series, curves=curves, hashes=_hashes(folders), folders=tuple(folders),
+                 **settings)
 
 
 def _included(folder: Path, seen: tuple[Path, ...], problems: list[Problem]) -> list[Path]:

@@ -9,6 +9,7 @@ import os
 import platform
 import shutil
 import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,9 +38,26 @@ def table(result: Result, name: str) -> pd.DataFrame:
 
 
 def _write_table(result: Result, name: str, path: Path) -> None:
-    rows = iter(TABLES[name](result))
+    _write_rows(TABLES[name](result), path, COLUMNS.get(name, ()))
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as a CSV file in the form of the result's tables.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_rows(rows, path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another place") from None
+
+
+def _write_rows(rows: Iterable[Mapping[str, Any]], path: Path, header: Sequence[str] = ()) -> None:
+    rows = iter(rows)
     first = next(rows, None)
-    header = COLUMNS.get(name) or tuple(first or ())
+    header = header or tuple(first or ())
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
