@@ -113,11 +113,8 @@ def hindcast(cases: Sequence[Case], tell: Say = lambda _: None) -> list[Hindcast
 
 def judge(case: Case, known: Mapping[int, Case], tell: Say) -> Hindcast:
     """Judge one hydrological year; `known` are the years with data, and a case of the basin that has them."""
-    year = int(case.calendar.hydrological_years[-1])
-    others = tuple(y for y in whole_years(case.basin.series["gain"]["flow"]) if y != year)
-    if not others:
-        found = "holds no other whole hydrological year that gains could be estimated on; add one"
-        raise DataError(f"hindcast {case.name}", [Problem(case.basin.series["gain"]["flow"].file, "", found)])
+    observed_storages(case)  # or say that there is no judge
+    year, others = int(case.calendar.hydrological_years[-1]), other_years(case)
     tell(f"{year}: free run")
     gains = mean_of_years(case, others)
     free = free_run(case, gains)
@@ -241,6 +238,20 @@ def in_year(raw: RawSeries, key: Any, calendar: Calendar, year: int) -> Floats:
             same &= np.array(first_days) == day.day
         out[t] = np.average(values[same], weights=other.days[same])
     return out
+
+
+def other_years(case: Case) -> tuple[int, ...]:
+    """Return the years that a case's gains can be estimated on; none where the basin has no gains.
+
+    Raises:
+        DataError: the basin has gains of no other year.
+    """
+    raw = case.basin.series["gain"]["flow"]
+    others = tuple(y for y in whole_years(raw) if y not in case.calendar.hydrological_years)
+    if raw.rows and not others:
+        found = "holds no other whole hydrological year that gains could be estimated on; add one"
+        raise DataError(f"hindcast {case.name}", [Problem(raw.file, "", found)])
+    return others
 
 
 def mean_of_years(case: Case, years: Sequence[int]) -> dict[str, Floats]:

@@ -170,7 +170,7 @@ def draw(one: Hindcast, path: Path) -> None:
         left.set_title(f"{titles[lake]}, storage (hm³)", loc="left", fontsize=11, fontweight="bold")
         right.set_title("release (m³/s)", loc="left", fontsize=11, fontweight="bold")
         for axis in (left, right):
-            axis.set_ylim(bottom=0)
+            axis.set_ylim(bottom=min(0.0, axis.get_ylim()[0]) if one.free.storage[lake].min() < 0 else 0.0)
             mark_months(axis, calendar.months.tolist(), edges, names=lake == lakes[-1])
     handles = [Line2D([], [], color=c, lw=2.4, ls=s) for c, s in
                ((OBSERVED, (0, (5, 1.5))), (OPTIMAL, "-"), (GREY, "-"))]
