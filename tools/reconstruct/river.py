@@ -98,6 +98,21 @@ class Reach:
         )
         return arrived
 
+    def entering(self, calendar: Calendar, arrived: Floats, least: float | Floats) -> Floats:
+        """Return the flow that must enter [m3/s], at least `least`, so that `arrived` [m3/s] arrives; shape (period,).
+
+        What arrives late of one period is taken off the next, so only travel much shorter than a period has an answer.
+        """
+        wanted, late = arrived / (1 - self.loss), 0.0
+        shares = travel_shares(calendar, np.full(len(calendar), self.travel_days))
+        least = np.broadcast_to(least, wanted.shape)
+        entered = np.maximum(wanted, least)
+        for t in range(len(calendar)):
+            if t > 0:
+                late = entered[t - 1] * calendar.days[t - 1] * (1 - shares[t - 1, 0]) / calendar.days[t]
+                entered[t] = max((wanted[t] - late) / shares[t, 0], least[t])
+        return entered
+
 
 def reaches() -> dict[str, Reach]:
     """Return the reaches of the basin."""
@@ -177,7 +192,10 @@ def mouth_shares(calendar: Calendar) -> Floats:
 
 
 def tributaries(calendar: Calendar, bulletin: Series) -> tuple[Series, Series]:
-    """Return the flow entering and arriving from the reaches of Karadarya and Chirchik [m3/s]."""
+    """Return the flow entering and arriving from the reaches of Karadarya and Chirchik [m3/s].
+
+    The Chirchik brings to its mouth `chirchik_mouth`, or where that is not known a share of the flow at Gazalkent.
+    """
     lines = reaches()
     entered: Series = {
         "andijan_uchtepe": bulletin["andijan_release"],
@@ -186,7 +204,8 @@ def tributaries(calendar: Calendar, bulletin: Series) -> tuple[Series, Series]:
         "gazalkent_mouth": bulletin["gazalkent"],
     }
     arrived = {name: lines[name].arrivals(calendar, flow) for name, flow in entered.items()}
-    entered["mouth_kokbulak"] = mouth_shares(calendar) * arrived["gazalkent_mouth"]
+    mouth = bulletin.get("chirchik_mouth")
+    entered["mouth_kokbulak"] = mouth_shares(calendar) * arrived["gazalkent_mouth"] if mouth is None else mouth
     arrived["mouth_kokbulak"] = lines["mouth_kokbulak"].arrivals(calendar, entered["mouth_kokbulak"])
     return entered, arrived
 
@@ -447,6 +466,8 @@ HEADERS = {
     "canal_observed": dated("canal", "flow_m3s"),
     "sea_target": dated("sea", "target_m3s"),
     "corrections": ["gain", "season", "start", "days", "volume_hm3", "why"],
+    "grid_load": ["grid", "block", "start", "days", "load_mw", "source", "confidence", "note"],
+    "unit_output": dated("unit", "available_mw", "must_run_mw"),
     "demand_requirement": ["demand", "month", "requirement_m3s", "source", "confidence", "note"],
 }
 
