@@ -10,6 +10,7 @@ import wateropt
 from small import SmallBasin
 from wateropt.basin import load_basin
 from wateropt.errors import DataError
+from wateropt.scenario import load_cases
 
 START = {"north": (300.0, 40.0), "south": (150.0, 20.0)}
 
@@ -44,11 +45,17 @@ def root(tmp_path):
     return tmp_path
 
 
-def load(root, name, *rivers):
+def write(root, basin, *rivers):
+    """Write a scenario of a basin, or of several laid over each other; return its file."""
     opening = {"storage": {f"{r}_lake": START[r][0] for r in rivers},
                "release": {f"{r}_lake": START[r][1] for r in rivers}}
-    (root / f"{name}.yaml").write_text(json.dumps({**small.SCENARIO, "basin": name, "opening": opening}))
-    return wateropt.load(str(root / f"{name}.yaml"))
+    file = root / f"{basin if isinstance(basin, str) else '-'.join(basin)}.yaml"
+    file.write_text(json.dumps({**small.SCENARIO, "basin": basin, "opening": opening}))
+    return file
+
+
+def load(root, basin, *rivers):
+    return wateropt.load(str(write(root, basin, *rivers)))
 
 
 def problem_of(folder):
@@ -184,3 +191,106 @@ def test_a_change_of_a_scenario_reaches_included_tables(root):
     (root / "both.yaml").write_text(json.dumps({**content, "changes": [change]}))
     table = wateropt.load(str(root / "both.yaml")).book.tables["demand"]
     assert table.value == {"north_field": pytest.approx(0.15), "south_field": 0.05}
+
+
+# ---- several basins named by a scenario ---------------------------------------------------------------
+
+OTHER_YEAR = [{"inflow": "south_river", "start": f"2023-{month:02d}-01", "days": days, "flow_m3s": flow}
+              for month, days, flow in ((1, 31, 11), (2, 28, 12))]
+
+
+@pytest.fixture
+def year(root):
+    """A folder that has nothing but the dated inflow of the south, over the south."""
+    overlay(root / "year", {"inflow_flow": OTHER_YEAR}, title="Another year", includes=["south"])
+    return root
+
+
+def test_a_list_of_basins_is_what_a_folder_that_includes_them_is(year):
+    """`both` with the year over it: as if a folder included first the one and then the other."""
+    listed = load(year, ["both", "year"], "north", "south")
+    overlay(year / "whole", includes=["both", "year"])
+    whole = load(year, "whole", "north", "south")
+    flow = listed.book.series["inflow"]["flow"]
+    assert flow["south_river"].tolist() == pytest.approx([11, 12])
+    assert {key: values.tolist() for key, values in flow.items()} == {
+        key: values.tolist() for key, values in whole.book.series["inflow"]["flow"].items()}
+    assert listed.basin.tables == whole.basin.tables
+    assert wateropt.solve(listed).objective == wateropt.solve(whole).objective
+
+
+def test_the_last_of_a_list_holds(year):
+    """With the year below, the calendar profile of `late` comes back."""
+    rows = [{"inflow": "south_river", "month": month, "flow_m3s": 77} for month in range(1, 13)]
+    overlay(year / "late", {"inflow_flow": rows}, includes=["south"])
+    orders = (["both", "year", "late"], [77, 77]), (["both", "late", "year"], [11, 12])
+    for names, expected in orders:
+        flow = load(year, names, "north", "south").book.series["inflow"]["flow"]
+        assert flow["south_river"] == pytest.approx(expected)
+
+
+def test_a_list_has_the_title_of_its_first_and_the_names_of_all(year):
+    """And every file's hash carries its folder."""
+    basin = load_basin([year / "both", year / "year"])
+    assert (basin.name, basin.title) == ("both + year", "Both rivers")
+    folders = ("north", "south", "both", "year")
+    assert set(basin.hashes) == {f"{name}/{path.name}" for name in folders for path in (year / name).iterdir()}
+
+
+def test_a_list_of_one_is_that_basin(year):
+    """Also in what it calls its files."""
+    one, listed = load(year, "both", "north", "south"), load(year, ["both"], "north", "south")
+    assert (one.basin.name, one.basin.hashes) == (listed.basin.name, listed.basin.hashes)
+
+
+def test_a_list_replaces_what_an_extended_scenario_names(year):
+    """Lists are added to elsewhere; a basin is one thing."""
+    base = write(year, ["both", "year"], "north", "south")
+    for over in ("both", ["both"]):
+        (year / "over.yaml").write_text(json.dumps({"extends": base.stem, "basin": over}))
+        assert wateropt.load(str(year / "over.yaml")).basin.name == "both"
+
+
+@pytest.mark.parametrize(("basin", "told"), [
+    (["both", "yaer"], "both-yaer.yaml, basin.1: no basin `yaer`; "), ([], "basin: names none; name one or more"),
+    (["both", "south"], "basin, south: is there already, by itself or included by a folder before it; name it once"),
+    (["both", "both"], "basin, both: is there already"), (["both", 3], "basin: must be the name of a basin, or a list"),
+])
+def test_a_wrong_list_is_one_clear_error(year, basin, told):
+    """Unknown, empty, twice the same, no name."""
+    (year / "both-yaer.yaml").write_text(json.dumps({**small.SCENARIO, "basin": basin}))
+    with pytest.raises(DataError) as error:
+        wateropt.load(str(year / "both-yaer.yaml"))
+    (problem,) = error.value.problems
+    assert told in str(problem)
+
+
+def test_folders_of_one_name_in_two_places_are_refused(year):
+    """Their files could not be told apart."""
+    river("south", 60).write(year / "elsewhere" / "south")
+    with pytest.raises(DataError, match="two folders have this name"):
+        load_basin([year / "both", year / "elsewhere" / "south"])
+
+
+def test_a_problem_in_one_of_a_list_says_in_which(year):
+    """Every folder is named, the last one too."""
+    (year / "year" / "inflow_flow.csv").write_text((year / "year" / "inflow_flow.csv").read_text().replace("12", "x"))
+    with pytest.raises(DataError, match=r"basin both \+ year\n.*year/inflow_flow.csv, line 3"):
+        load_basin([year / "both", year / "year"])
+
+
+def test_several_scenarios_read_a_basin_once(year, monkeypatch):
+    """Also if it is wrong, and its problems are told once."""
+    names = []
+    for number in range(3):
+        file = write(year, ["both", "year"], "north", "south")
+        names.append(str(file.rename(year / f"number-{number}.yaml")))
+    seen = []
+    monkeypatch.setattr("wateropt.scenario.load_basin", lambda folders: seen.append(folders) or load_basin(folders))
+    assert len({id(case.basin.curves) for case in load_cases(names)}) == 1
+    assert len(seen) == 1
+    (year / "year" / "references.csv").write_text("key,citation\nother,one\n")
+    with pytest.raises(DataError) as error:
+        load_cases(names)
+    assert len(seen) == 2
+    assert {problem.file for problem in error.value.problems} == {"year/inflow_flow.csv"}

@@ -22,15 +22,15 @@ KYRGYZ_LINKS = {"kz_kg", "outside_kg", "uz_kg"}
 
 
 @functools.cache
-def basin(name):
-    return load_basin(find_basin(name))
+def basin(names):
+    return load_basin([find_basin(name) for name in names])
 
 
 @functools.cache
 def solved(name):
     """The result of a shipped scenario by months."""
     scenario = read_scenario(find_scenario(name)).model_copy(update={"step": "month"})
-    return wateropt.solve(build_case(name, scenario, basin(scenario.basin)))
+    return wateropt.solve(build_case(name, scenario, basin(scenario.basins)))
 
 
 @pytest.fixture(scope="module")

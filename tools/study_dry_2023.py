@@ -21,11 +21,11 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 import wateropt
-from wateropt.basin import find_basin, load_basin
+from wateropt.basin import load_basin
 from wateropt.changes import Change
 from wateropt.hold import held
 from wateropt.result import Result
-from wateropt.scenario import Case, build_case, find_scenario, read_scenario
+from wateropt.scenario import Case, build_case, find_basins, find_scenario, read_scenario
 from wateropt.units import HM3_PER_M3S_DAY
 
 SCENARIO = "dry-2023"
@@ -49,7 +49,7 @@ Adjust = Callable[[Case], None]
 def _inputs() -> tuple[Any, Any]:
     path = find_scenario(SCENARIO)
     scenario = read_scenario(path)
-    return scenario, load_basin(find_basin(scenario.basin, path.parent))
+    return scenario, load_basin(find_basins(scenario, path))
 
 
 def make_case(changes: Sequence[Change] = (), adjust: Sequence[Adjust] = (), **fields: Any) -> Case:

@@ -28,6 +28,13 @@ use. A column's unit is the suffix of its header. Every row ends with `source` (
 
 A series has rows by period (`start`, the first day, and `days`) or by calendar month (`month`, 1 to 12, each once).
 Its values are rates, so that months and dekads can be made from each other.
+
+A basin may lie over others: `includes` in its `basin.yaml` names the folders beside it that it begins with, and a
+scenario may name a list, `basin: [FIRST, SECOND]`, lowest first. Each folder is read once. A row of a later folder
+replaces the earlier row of the same id, and its rows of a series all earlier rows of that id, so that a folder with
+nothing but the dated inflows of other years can be laid over any basin. Countries are added up; `price_year`,
+`blocks` and `shortage_steps` must agree; title and name are those of the folder that includes, or the title of a
+list's first folder and the names of all of them. Sources are looked up in the `references.csv` of the row's own folder.
 """
 CLAUSES = """## Clauses of agreements
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import graphlib
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +27,32 @@ NODE_COLUMNS = (
 )
 AGREED = ("price_year", "blocks", "shortage_steps")
 SETTING_KEYS = ("name", "title", "countries", "price_year", "blocks", "shortage_steps")
+JOIN = " + "  # between the names of folders that are laid over each other
 RIVER = {"reach": ("origin", "destination"), "reservoir": ("node", "outlet"), "powerhouse": ("intake", "outfall")}
+
+
+class Layers(NamedTuple):
+    """The folders of a basin, from the lowest to the highest.
+
+    Attributes:
+        folders: every folder, each once.
+        own: the folder that the user named; None if several were named. Its files need no folder in messages.
+    """
+
+    folders: tuple[Path, ...]
+    own: Path | None
+
+    def having(self, file: str) -> tuple[Path, ...]:
+        """Return the folders that have a file; the highest folder if none has it, where it is then missing."""
+        return tuple(folder for folder in self.folders if (folder / file).exists()) or self.folders[-1:]
+
+    def prefix(self, folder: Path) -> str:
+        """Return what stands before the name of a folder's file."""
+        return "" if folder == self.own else f"{folder.name}/"
+
+    def told(self, folder: Path, found: Iterable[Problem]) -> list[Problem]:
+        """Return problems of a folder with its name before that of the file."""
+        return [problem._replace(file=self.prefix(folder) + problem.file) for problem in found]
 
 
 class ShortageStep(NamedTuple):
@@ -46,7 +71,8 @@ class Basin:
         tables: component (and `node`) -> table.
         series: component -> series name -> rows as read.
         curves: reservoir -> level curve.
-        hashes: file -> SHA-256 of its content, without regard to the order of rows.
+        hashes: file -> SHA-256 of its content, without regard to the order of rows; with the folder's name before
+            the file's where it is an included one or one of several.
         folders: where it was read from, from the lowest layer to the highest.
     """
 
@@ -76,35 +102,56 @@ def find_basin(name: str, near: Path | None = None) -> Path:
     raise UsageError(f"no basin `{name}`; {nearest(name, names)}")
 
 
-def load_basin(folder: Path) -> Basin:
-    """Read and check a basin's folder and those that it includes.
+def load_basin(place: Path | Sequence[Path]) -> Basin:
+    """Read and check a basin: a folder, or several laid over each other, each with those that it includes.
+
+    Where several folders have a row of the same id, that of the later folder holds. Several folders have the title
+    of the first and the names of all.
 
     Raises:
         DataError: with every problem found in any of its files.
     """
+    named = [place] if isinstance(place, Path) else [*place]
     problems: list[Problem] = []
-    folders = _included(folder, (), problems)
-    settings = _read_settings(folders, problems)
-    tables = {"node": _layered_table(folders, "node", NODE_COLUMNS, problems)}
+    layers = _layers(named, problems)
+    settings = _read_settings(named, layers, problems)
+    tables = {"node": _layered_table(layers, "node", NODE_COLUMNS, problems)}
     series: dict[str, dict[str, RawSeries]] = {}
     for part in COMPONENTS:
-        tables[part.NAME] = _layered_table(folders, part.NAME, part.COLUMNS, problems)
-        series[part.NAME] = {s.name: _layered_series(folders, tables[part.NAME], s, problems) for s in part.SERIES}
-    problems += _check_files(folders)
-    curves = _read_curves(folders, tables["reservoir"], problems)
-    problems += _check_references(folders, tables, settings.get("countries", {}))
-    problems += _check_sources(folders)
+        tables[part.NAME] = _layered_table(layers, part.NAME, part.COLUMNS, problems)
+        series[part.NAME] = {s.name: _layered_series(layers, tables[part.NAME], s, problems) for s in part.SERIES}
+    problems += _check_files(layers)
+    curves = _read_curves(layers, tables["reservoir"], problems)
+    problems += _check_references(layers, tables, settings.get("countries", {}))
+    problems += _check_sources(layers)
     if not problems:
         problems += [problem for part in COMPONENTS for rule in part.RULES for problem in rule(tables)]
         problems += _check_river(tables)
     if problems:
-        raise DataError(f"basin {folder.name}", problems)
-    return Basin(tables=tables, series=series, curves=curves, hashes=_hashes(folders), folders=tuple(folders),
+        raise DataError(f"basin {JOIN.join(folder.name for folder in named)}", problems)
+    return Basin(tables=tables, series=series, curves=curves, hashes=_hashes(layers), folders=layers.folders,
                  **settings)
 
 
+def _layers(named: Sequence[Path], problems: list[Problem]) -> Layers:
+    """Return the folders of a basin, those that a folder includes before it."""
+    found: list[Path] = []
+    for folder in named:
+        there = {other.name: other.resolve() for other in found}
+        if there.get(folder.name) == folder.resolve():
+            what = "is there already, by itself or included by a folder before it; name it once"
+            problems.append(Problem("basin", folder.name, what))
+        for other in _included(folder, (), problems):
+            if other.name not in there:
+                found.append(other)
+            elif other.resolve() != there[other.name]:
+                what = f"two folders have this name, {other} and {there[other.name]}; rename one"
+                problems.append(Problem("basin", other.name, what))
+    return Layers(tuple(found), named[0] if len(named) == 1 else None)
+
+
 def _included(folder: Path, seen: tuple[Path, ...], problems: list[Problem]) -> list[Path]:
-    """Return the folders of a basin, those that it includes first."""
+    """Return a folder and all that it includes, those first."""
     names = read_yaml(folder / "basin.yaml", []).get("includes", [])
     found: list[Path] = []
     for name in names if isinstance(names, list) else [names]:
@@ -118,33 +165,29 @@ def _included(folder: Path, seen: tuple[Path, ...], problems: list[Problem]) -> 
     return [*found, folder]
 
 
-def _layered_table(folders: list[Path], name: str, columns: tuple[Column, ...], problems: list[Problem]) -> Table:
+def _layered_table(layers: Layers, name: str, columns: tuple[Column, ...], problems: list[Problem]) -> Table:
     """Read a table from every folder that has it; a later row replaces an earlier one of the same id."""
-    merged = Table(name, columns={column.name: {} for column in columns})
-    there = [folder for folder in folders if (folder / f"{name}.csv").exists()]
-    for folder in there or (folders[-1:] if name == "node" else []):
+    file, merged = f"{name}.csv", Table(name, columns={column.name: {} for column in columns})
+    for folder in layers.having(file):
+        if name != "node" and not (folder / file).exists():  # only nodes are a must
+            continue
         found: list[Problem] = []
         table = read_table(folder, name, columns, found)
-        if folder != folders[-1]:
+        if folder != layers.own:
             table = replace(table, places={key: f"{place} in {folder.name}" for key, place in table.places.items()})
         merged = table.over(merged)
-        problems += _in_folder(folder, folders, found)
+        problems += layers.told(folder, found)
     return merged
 
 
-def _in_folder(folder: Path, folders: list[Path], found: list[Problem]) -> list[Problem]:
-    """Return problems with the name of the folder before that of the file, where it is an included one."""
-    return found if folder == folders[-1] else [p._replace(file=f"{folder.name}/{p.file}") for p in found]
-
-
-def _layered_series(folders: list[Path], table: Table, series: Series, problems: list[Problem]) -> RawSeries:
+def _layered_series(layers: Layers, table: Table, series: Series, problems: list[Problem]) -> RawSeries:
     """Read a series from every folder that has it; later rows of an id replace the earlier ones."""
     file = f"{table.name}_{series.name}.csv"
     merged = RawSeries(file, series.columns)
-    for folder in [folder for folder in folders if (folder / file).exists()] or folders[-1:]:
+    for folder in layers.having(file):
         found: list[Problem] = []
         merged = read_series(folder, table, series, found).over(merged)
-        problems += _in_folder(folder, folders, found)
+        problems += layers.told(folder, found)
     return merged
 
 
@@ -172,13 +215,14 @@ def read_yaml(path: Path, problems: list[Problem]) -> dict[str, Any]:
     return {}
 
 
-def _layered_settings(folders: list[Path], problems: list[Problem]) -> dict[str, Any]:
+def _layered_settings(named: Sequence[Path], layers: Layers, problems: list[Problem]) -> dict[str, Any]:
     """Return the settings of a basin over those that it includes, which must agree on time, money and shortage."""
     content: dict[str, Any] = {}
-    for folder in folders:
+    titles: dict[Path, dict[str, Any]] = {}
+    for folder in layers.folders:
         found: list[Problem] = []
-        own = read_yaml(folder / "basin.yaml", found)
-        problems += _in_folder(folder, folders, found)
+        own = titles[folder] = read_yaml(folder / "basin.yaml", found)
+        problems += layers.told(folder, found)
         for key in AGREED:
             if key in own and key in content and own[key] != content[key]:
                 what = f"is `{own[key]}` in {folder.name}, `{content[key]}` in what it is joined with; make them agree"
@@ -188,11 +232,14 @@ def _layered_settings(folders: list[Path], problems: list[Problem]) -> dict[str,
         if isinstance(before, dict) and isinstance(now or {}, dict):
             content["countries"] = {**before, **(now or {})}
     content.pop("includes", None)
+    if layers.own is None and content:
+        names = [str(titles.get(folder, {}).get("name", folder.name)) for folder in named]
+        content |= {"name": JOIN.join(names), "title": titles[named[0]].get("title", names[0])}
     return content
 
 
-def _read_settings(folders: list[Path], problems: list[Problem]) -> dict[str, Any]:
-    content = _layered_settings(folders, problems)
+def _read_settings(named: Sequence[Path], layers: Layers, problems: list[Problem]) -> dict[str, Any]:
+    content = _layered_settings(named, layers, problems)
     for key in content:
         if key not in SETTING_KEYS:
             problems.append(Problem("basin.yaml", key, f"unknown key; {nearest(str(key), SETTING_KEYS)}"))
@@ -222,14 +269,14 @@ def _read_settings(folders: list[Path], problems: list[Problem]) -> dict[str, An
 # ---- curves, sources, hashes ------------------------------------------------------------------------
 
 
-def _read_curves(folders: list[Path], reservoirs: Table, problems: list[Problem]) -> dict[str, LevelCurve]:
+def _read_curves(layers: Layers, reservoirs: Table, problems: list[Problem]) -> dict[str, LevelCurve]:
     file = "reservoir_level.csv"
     if not len(reservoirs):
         return {}
     columns = (Column("storage", "hm3", "", low=0.0), Column("elevation", "m", ""), Column("source", "text", ""),
                Column("confidence", "text", "", choices=CONFIDENCES))
     points: dict[str, list[tuple[float, float]]] = {r: [] for r in reservoirs}
-    rows = _layered_rows(folders, file, "reservoir", problems)
+    rows = _layered_rows(layers, file, "reservoir", problems)
     for line, row in rows:
         name = row.get("reservoir", "")
         if name not in points:
@@ -250,23 +297,22 @@ def _read_curves(folders: list[Path], reservoirs: Table, problems: list[Problem]
     return curves
 
 
-def _layered_rows(folders: list[Path], file: str, key: str,
-                  problems: list[Problem]) -> list[tuple[int, dict[str, str]]]:
+def _layered_rows(layers: Layers, file: str, key: str, problems: list[Problem]) -> list[tuple[int, dict[str, str]]]:
     """Return the rows of a file of several per id; those of a later folder replace an id's earlier ones."""
     rows: list[tuple[int, dict[str, str]]] = []
-    for folder in [folder for folder in folders if (folder / file).exists()] or folders[-1:]:
+    for folder in layers.having(file):
         found: list[Problem] = []
         own = read_rows(folder / file, found)
-        problems += _in_folder(folder, folders, found)
+        problems += layers.told(folder, found)
         names = {row.get(key) for _, row in own}
         rows = [*(kept for kept in rows if kept[1].get(key) not in names), *own]
     return rows
 
 
-def _hashes(folders: list[Path]) -> dict[str, str]:
+def _hashes(layers: Layers) -> dict[str, str]:
     found = {}
-    for folder in folders:
-        prefix = "" if folder == folders[-1] else f"{folder.name}/"
+    for folder in layers.folders:
+        prefix = layers.prefix(folder)
         for path in sorted(folder.glob("*.csv")):
             lines = path.read_bytes().splitlines()
             found[prefix + path.name] = hashlib.sha256(b"\n".join([*lines[:1], *sorted(lines[1:])])).hexdigest()
@@ -277,26 +323,27 @@ def _hashes(folders: list[Path]) -> dict[str, str]:
 # ---- checks across tables ---------------------------------------------------------------------------
 
 
-def _check_files(folders: list[Path]) -> Iterable[Problem]:
+def _check_files(layers: Layers) -> Iterable[Problem]:
     """Find a series without its table, or a name that is nearly a table's: both would be left out silently."""
-    there = {path.stem for folder in folders for path in folder.glob("*.csv")}
+    there = {path.stem for folder in layers.folders for path in folder.glob("*.csv")}
     tables = {part.NAME: [f"{part.NAME}_{series.name}" for series in part.SERIES] for part in COMPONENTS}
     known = {"node", "reservoir_level", "references", *tables, *(name for names in tables.values() for name in names)}
     for name, names in tables.items():
         left = sorted(there & {*names}) if name not in there else []
         if left:
-            yield Problem(f"{name}.csv", "", f"is missing in {folders[-1]} but {left[0]}.csv is there; add it")
+            yield Problem(f"{name}.csv", "", f"is missing in {layers.folders[-1]} but {left[0]}.csv is there; add it")
     for name in sorted(there - known):
         match = difflib.get_close_matches(name, known - there, n=1, cutoff=0.85)
         if match:
             yield Problem(f"{name}.csv", "", f"is no table of a basin; did you mean `{match[0]}.csv`?")
 
 
-def _check_references(folders: list[Path], tables: Mapping[str, Table],
+def _check_references(layers: Layers, tables: Mapping[str, Table],
                       countries: Mapping[str, str]) -> Iterable[Problem]:
     """Every name stands in its table. What could not be read has been reported already, and so has an empty cell."""
     known: dict[str, Iterable[str]] = {"country": [*countries], **{name: t.ids for name, t in tables.items()}}
-    unread = {name for name in tables if not tables[name].ids and any((f / f"{name}.csv").exists() for f in folders)}
+    unread = {name for name in tables if not tables[name].ids and
+              any((folder / f"{name}.csv").exists() for folder in layers.folders)}
     unread |= set() if countries else {"country"}
     columns = {"node": NODE_COLUMNS, **{part.NAME: part.COLUMNS for part in COMPONENTS}}
     for name, table in tables.items():
@@ -308,10 +355,10 @@ def _check_references(folders: list[Path], tables: Mapping[str, Table],
                     yield Problem(f"{name}.csv", table.places[key], f"no {column.refers} `{value}`; {hint}")
 
 
-def _check_sources(folders: list[Path]) -> list[Problem]:
+def _check_sources(layers: Layers) -> list[Problem]:
     """Find rows whose source is not among the references of their folder."""
     found: list[Problem] = []
-    for folder in folders:
+    for folder in layers.folders:
         own: list[Problem] = []
         sources = {row["key"] for _, row in read_rows(folder / "references.csv", own) if "key" in row}
         for path in sorted(folder.glob("*.csv")):
@@ -319,7 +366,7 @@ def _check_sources(folders: list[Path]) -> list[Problem]:
                 if sources and row.get("source") and row["source"] not in sources:
                     what = f"source `{row['source']}` is not in references.csv; {nearest(row['source'], sources)}"
                     own.append(Problem(path.name, f"line {line}", what))
-        found += _in_folder(folder, folders, own)
+        found += layers.told(folder, own)
     return found
 
 

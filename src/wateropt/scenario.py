@@ -33,7 +33,7 @@ class Scenario(Strict):
 
     title: str
     meaning: str = ""
-    basin: str
+    basin: str | tuple[str, ...] = Field(description="a basin, or several laid over each other: later rows replace")
     start: date
     end: date
     step: Literal["dekad", "month"] = "dekad"
@@ -43,6 +43,11 @@ class Scenario(Strict):
     closing_value: dict[str, float] = Field(default_factory=dict, description="reservoir -> USD/m3 of what is left")
     changes: list[Change] = Field(default_factory=list)
     policies: list[dict[str, str | float | list[str]]] = Field(default_factory=list)
+
+    @property
+    def basins(self) -> tuple[str, ...]:
+        """The basins that are laid over each other, the lowest first."""
+        return (self.basin,) if isinstance(self.basin, str) else self.basin
 
 
 @dataclass(frozen=True)
@@ -130,12 +135,13 @@ def _extended(path: Path, seen: tuple[Path, ...], problems: list[Problem]) -> di
 
 
 def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Return one mapping over another: mappings are merged, lists added to (but not basins), the rest replaced."""
     merged = dict(base)
     for key, value in over.items():
         old = merged.get(key)
         if isinstance(old, dict) and isinstance(value, dict):
             merged[key] = _merge(old, value)
-        elif isinstance(old, list) and isinstance(value, list):
+        elif key != "basin" and isinstance(old, list) and isinstance(value, list):
             merged[key] = [*old, *value]
         else:
             merged[key] = value
@@ -149,6 +155,8 @@ def _explain(file: str, error: Any) -> Problem:
         return Problem(file, place, f"unknown key; {nearest(str(error['loc'][-1]), known)}")
     if error["type"] == "missing":
         return Problem(file, place, "is missing; add it")
+    if error["loc"][0] == "basin":  # a name or a list, and each form complains
+        return Problem(file, "basin", "must be the name of a basin, or a list of names; correct it")
     if error["loc"][0] == "closing":  # several forms are allowed, and each of them complains
         place = ".".join(str(part) for part in error["loc"][:2])
         return Problem(file, place, "must be `observed`, `opening`, `free` or `{id: number}`; correct it")
@@ -171,17 +179,51 @@ def load_case(name: str) -> Case:
     >>> len(case.calendar), case.basin.name
     (12, 'naryn-syrdarya')
     """
+    return _load_case(name, {})
+
+
+def _load_case(name: str, read: dict[tuple[Path, ...], Basin | DataError]) -> Case:
+    """Return the case of a scenario; a basin that has been `read` is not read again, nor one that cannot be."""
     path = find_scenario(name)
     scenario = read_scenario(path)
-    try:
-        folder = find_basin(scenario.basin, path.parent)
-    except UsageError as error:
-        raise DataError(f"scenario {path.stem}", [Problem(path.name, "basin", str(error))]) from None
-    return build_case(path.stem, scenario, load_basin(folder))
+    folders = find_basins(scenario, path)
+    key = tuple(folder.resolve() for folder in folders)
+    if key not in read:
+        try:
+            read[key] = load_basin(folders)
+        except DataError as error:
+            read[key] = error
+    basin = read[key]
+    if isinstance(basin, DataError):
+        raise basin
+    return build_case(path.stem, scenario, basin)
+
+
+def find_basins(scenario: Scenario, path: Path) -> list[Path]:
+    """Return the folders of a scenario's basins.
+
+    Args:
+        scenario: the scenario.
+        path: its file; a basin may be given by a path from there.
+
+    Raises:
+        DataError: a basin is not there.
+    """
+    folders: list[Path] = []
+    problems: list[Problem] = [] if scenario.basins else [Problem(path.name, "basin", "names none; name one or more")]
+    for number, name in enumerate(scenario.basins):
+        place = "basin" if isinstance(scenario.basin, str) else f"basin.{number}"
+        try:
+            folders.append(find_basin(name, path.parent))
+        except UsageError as error:
+            problems.append(Problem(path.name, place, str(error)))
+    if problems:
+        raise DataError(f"scenario {path.stem}", problems)
+    return folders
 
 
 def load_cases(names: Sequence[str]) -> list[Case]:
-    """Return the cases of several scenarios.
+    """Return the cases of several scenarios; each basin is read once.
 
     Raises:
         UsageError: there is no such scenario, or two share a name.
@@ -189,9 +231,10 @@ def load_cases(names: Sequence[str]) -> list[Case]:
     """
     cases: list[Case] = []
     wrong: list[DataError] = []
+    read: dict[tuple[Path, ...], Basin | DataError] = {}
     for name in names:
         try:
-            cases.append(load_case(name))
+            cases.append(_load_case(name, read))
         except DataError as error:
             wrong.append(error)
     if wrong:

@@ -12,5 +12,5 @@ def list_scenarios() -> None:
 
     for name in shipped_scenarios():
         scenario = read_scenario(find_scenario(name))
-        click.echo(f"{name}: {scenario.basin}, {scenario.start} to {scenario.end}, by {scenario.step}s")
+        click.echo(f"{name}: {' + '.join(scenario.basins)}, {scenario.start} to {scenario.end}, by {scenario.step}s")
         click.echo(f"    {scenario.meaning}")

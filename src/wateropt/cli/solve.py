@@ -14,40 +14,35 @@ import click
 @click.option("--fixed-head", is_flag=True, help="One LP, with the head of a straight storage path.")
 @click.option("--hold", metavar="FILE|observed", help="Fix the releases of a CSV (reservoir, start, days, "
               "release_m3s), or the shipped observations, and cost them.")
-def solve(scenarios: tuple[str, ...], out: Path, fixed_head: bool, hold: str | None) -> None:
+@click.option("--workers", type=click.IntRange(1), metavar="N",
+              help="Processes that solve scenarios; 1 is this process.  [default: one for each CPU]")
+def solve(scenarios: tuple[str, ...], out: Path, fixed_head: bool, hold: str | None, workers: int | None) -> None:
     """Solve scenarios and write their schedules (all shipped scenarios if none is named).
 
-    SCENARIO is a shipped name (see `wateropt list`) or a scenario file.
+    SCENARIO is a shipped name (see `wateropt list`) or a scenario file. A scenario that has no schedule does not
+    stop the others; the exit code is that of the worst.
     """
     import time
 
     begin = time.perf_counter()
     from wateropt.cli.progress import Progress, show_notices, show_summary
-    from wateropt.errors import SolverError
     from wateropt.hold import held
-    from wateropt.report.files import check_folder, summary, write_result
+    from wateropt.report.files import check_folder
+    from wateropt.running import Job, run, usable_cpus, worst
     from wateropt.scenario import load_cases, shipped_scenarios
-    from wateropt.solving import Clock
-    from wateropt.solving import solve as optimize
 
     imports = time.perf_counter() - begin
     begin = time.perf_counter()
     cases = load_cases(scenarios or shipped_scenarios())
-    read = (time.perf_counter() - begin) / len(cases)
+    spent = {"imports": imports, "read": (time.perf_counter() - begin) / len(cases)}
     for case in cases:
         check_folder(out / case.name)
-    done = []
-    with Progress(len(cases)) as progress:
-        for case in cases:
-            begin = time.perf_counter()
-            clock = Clock({"imports": imports, "read": read})
-            tell = progress.start(case.name)
-            fixed = held(case, hold) if hold else None
-            result = optimize(case, fixed_head=fixed_head, hold=fixed, clock=clock, tell=tell)
-            write_result(result, out / case.name)
-            progress.finish(case.name, time.perf_counter() - begin)
-            done.append((summary(result), result))
-    show_summary(done, out)
-    show_notices(done)
-    if any(result.status != "optimal" for _, result in done):
-        raise SolverError("a schedule is written but not settled; see its `status` in summary.json")
+    jobs = [Job(number, case, out / case.name, fixed_head, held(case, hold) if hold else None, spent)
+            for number, case in enumerate(cases)]
+    workers = min(workers or usable_cpus(), len(jobs))
+    outcomes = run(jobs, workers, Progress(jobs, workers))
+    show_summary(outcomes)
+    show_notices(outcomes)
+    code = worst([outcome.code for outcome in outcomes])
+    if code:
+        raise click.exceptions.Exit(code)

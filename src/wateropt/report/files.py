@@ -89,6 +89,15 @@ def summary(result: Result) -> dict[str, Any]:
     }
 
 
+def totals(result: Result) -> dict[str, float]:
+    """Return the sums that are shown of a run: water short at sites and claims [hm³], energy not served [GWh]."""
+    sites = list(TABLES["deliveries"](result))
+    short = {kind: sum(row["shortage_hm3"] for row in sites if row["kind"] == kind) for kind in ("site", "claim")}
+    unserved = sum(line.values.sum() for line in result.ledger("grid", "unserved"))
+    return {"shortage_hm3": float(short["site"]), "unserved_gwh": float(unserved),
+            "unmet_claims_hm3": float(short["claim"])}
+
+
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -112,10 +121,10 @@ def write_result(result: Result, folder: Path) -> None:
             folder.rename(made / "old")
         (made / "new").rename(folder)
     except OSError as error:
-        if (made / "old").exists():
-            (made / "old").rename(folder)
         raise OutputError(f"{folder}: cannot be written ({error.strerror}); choose another --out") from None
     finally:
+        if (made / "old").exists() and not folder.exists():  # whatever went wrong, the earlier result comes back
+            (made / "old").rename(folder)
         shutil.rmtree(made, ignore_errors=True)
 
 
