@@ -21,16 +21,19 @@ import numpy as np
 from wateropt.calendar import Calendar, Floats, Mask
 from wateropt.errors import DataError, Problem
 from wateropt.hold import held
+from wateropt.policies import storage_target
 from wateropt.result import Result
 from wateropt.scenario import Case, build_case
 from wateropt.solving import Hold, LiveCase, solve
-from wateropt.tables import RawSeries, along_calendar, read_rows
+from wateropt.tables import RawSeries, Table, along_calendar, read_rows
 from wateropt.units import GWH_PER_MWH, HM3_PER_M3S_DAY
 
 KNOWN_FROM = 4  # month from whose first day the plan knows the year's own inflow
 UNBOUNDED = 1e6  # hm³: wide enough for a free run that goes astray, small enough for the solver
 UNKNOWN = (("inflow", "flow"), ("gain", "flow"))  # what a plan cannot know of the months ahead
+END_PRICE = 1.0  # USD/m³ of closing storage that a plan misses: above every other price, so the last thing to give way
 JUDGES = ("measured", "reported")  # confidence of the storages that a free run is held against
+MOSTLY = 0.8  # share of the periods in which a lake's storage must have been measured
 Say = Callable[[str], None]
 
 
@@ -182,16 +185,17 @@ def observed_storages(case: Case) -> dict[str, Floats]:
     """Return the storage of each lake that was measured, at the end of each period [hm³], shape (period,).
 
     Raises:
-        DataError: no lake was measured at the end of every period.
+        DataError: no lake was measured in most periods and known in all.
     """
     ends = last_days(case.calendar)
-    found: dict[str, dict[date, float]] = {}
+    found: dict[str, dict[date, tuple[float, bool]]] = {}
     for row in rows_of(case, "reservoir_observed.csv"):
-        if row["confidence"] in JUDGES and row.get("storage_hm3"):
+        if row.get("storage_hm3"):
             last = date.fromisoformat(row["start"]) + timedelta(days=int(row["days"]) - 1)
-            found.setdefault(row["reservoir"], {})[last] = float(row["storage_hm3"])
-    whole = {lake: np.array([path[day] for day in ends]) for lake, path in sorted(found.items())
-             if all(day in path for day in ends)}
+            found.setdefault(row["reservoir"], {})[last] = float(row["storage_hm3"]), row["confidence"] in JUDGES
+    paths = {lake: [path[day] for day in ends if day in path] for lake, path in sorted(found.items())}
+    whole = {lake: np.array([value for value, _ in path]) for lake, path in paths.items()
+             if len(path) == len(ends) and sum(measured for _, measured in path) >= MOSTLY * len(ends)}
     if not whole:
         what = (f"no lake has a measured storage at the end of every {case.calendar.step} from "
                 f"{case.calendar.starts[0]} to {case.scenario.end}; judge a year that was measured")
@@ -285,8 +289,10 @@ def solve_with_forecast(case: Case, expected: Forecast, tell: Say = lambda _: No
     """Return the year as it goes when its inflow is known only from April.
 
     At the start of each month the whole year is optimized with the true inflow to the end of that month and the
-    expected one after; the month's releases and canal flows are then held. From 1 April everything is known.
+    expected one after; the month's releases and canal flows are then held. From 1 April everything is known. A plan may
+    find out too late that the closing storages are out of reach: they give way at END_PRICE.
     """
+    case = with_soft_ends(case)
     hold: dict[tuple[str, str], Floats] = {}
     for begin, end in unknown_months(case.calendar):
         tell(f"{case.calendar.hydrological_years[-1]}: plan of {case.calendar.starts[begin]:%B}")
@@ -294,6 +300,25 @@ def solve_with_forecast(case: Case, expected: Forecast, tell: Say = lambda _: No
         for key, values in decided(plan).items():
             hold.setdefault(key, np.full(len(case.calendar), np.nan))[begin:end] = values[begin:end]
     return solve(case, hold=hold)
+
+
+def with_soft_ends(case: Case) -> Case:
+    """Return a case whose closing storages may be missed at END_PRICE."""
+    book, ends = case.book, case.book.closing["storage"]
+    due = {f"end_{lake}": lake for lake, least in sorted(ends.items()) if least is not None}
+    month = int(case.calendar.months[-1])
+    columns = {"reservoir": due, "sense": dict.fromkeys(due, ">="), "month": dict.fromkeys(due, month),
+               "quantity": {c: ends[lake] for c, lake in due.items()}, "penalty": dict.fromkeys(due, END_PRICE)}
+    targets = Table(storage_target.NAME, tuple(due), columns, {c: c for c in due})
+    tables = {**book.tables, storage_target.NAME: targets.over(book.tables[storage_target.NAME])}
+    open_ends: dict[str, Any] = {**book.closing, "storage": dict.fromkeys(ends)}
+    return replace(case, book=replace(book, tables=tables, closing=open_ends))
+
+
+def missed_at_the_end(plan: Result) -> float:
+    """Return the closing storage that a plan misses [hm³]."""
+    return float(sum(plan.values.get("storage_missed", c)[-1] for c in plan.values.keys("storage_missed")
+                     if str(c).startswith("end_")))
 
 
 def unknown_months(calendar: Calendar) -> list[tuple[int, int]]:

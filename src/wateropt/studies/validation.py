@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from wateropt.errors import OutputError
-from wateropt.studies.hindcast import Hindcast, generation, volume
+from wateropt.studies.hindcast import Hindcast, generation, missed_at_the_end, volume
 
 if TYPE_CHECKING:
     from wateropt.result import Result
 
+RUNS = ("history", "plan", "optimum")
 TEMPLATE = """# How history judges the model
 
 Written by `wateropt hindcast`, between the markers; the text outside them is kept.
@@ -112,7 +113,7 @@ def generated(judged: Sequence[Hindcast]) -> str:
 
 def runs(one: Hindcast) -> dict[str, Result]:
     """Return the runs of a year that have a cost."""
-    found = {"history": one.history, "plan": one.plan, "optimum": one.optimum}
+    found = dict(zip(RUNS, (one.history, one.plan, one.optimum), strict=True))
     return {name: run for name, run in found.items() if run is not None}
 
 
@@ -120,15 +121,16 @@ def costs(judged: Sequence[Hindcast]) -> str:
     """Return what history, plan and optimum of each year cost [MUSD], and what the largest lake released."""
     rows = []
     for one in judged:
-        cells = [f"{run.objective:,.1f}" for run in runs(one).values()]
-        cells.insert(1, "") if one.plan is None else None
-        largest = max(one.free.observed, key=lambda lake: one.case.book.tables["reservoir"].full_storage[lake])
-        seasons = [f"{volume(one.case, run.values.get('release', largest), 'growing'):,.0f}"
-                   for run in runs(one).values()]
-        seasons.insert(1, "") if one.plan is None else None
-        rows.append([str(one.year), str(one.expected or ""), *cells, *seasons])
-    header = ["year", "the plan expects", "history MUSD", "plan MUSD", "optimum MUSD",
-              "largest lake, release April–September hm³: history", "plan", "optimum"]
+        full = one.case.book.tables["reservoir"].full_storage
+        largest = max(one.free.observed, key=lambda lake: float(full[lake]))
+        cost = {name: f"{run.objective:,.1f}" for name, run in runs(one).items()}
+        season = {name: f"{volume(one.case, run.values.get('release', largest), 'growing'):,.0f}"
+                  for name, run in runs(one).items()}
+        missed = "" if one.plan is None else f"{missed_at_the_end(one.plan):,.0f}"
+        rows.append([str(one.year), str(one.expected or ""), *(cost.get(name, "") for name in RUNS), missed,
+                     *(season.get(name, "") for name in RUNS)])
+    header = ["year", "the plan expects", *(f"{name} MUSD" for name in RUNS), "closing storage the plan misses hm³",
+              *(f"largest lake releases April–September hm³, {name}" for name in RUNS)]
     return markdown(header, rows, words=2)
 
 
