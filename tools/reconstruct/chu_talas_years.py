@@ -9,7 +9,8 @@ April-September) to its mean. The change has the shape of the driest (or wettest
 
 * measured: single dry years of CA-discharge, by quarters (`chu_talas_years_gauges.csv`);
 * for the Talas in 2024 and 2025: the balance of Kirov, from storages and what Kazakhstan got;
-* 1 + follow × anomaly of the neighbours (`chu_talas_years_neighbours.csv`: Naryn at Toktogul and the inflow of Charvak).
+* 1 + follow × anomaly of the neighbours (`chu_talas_years_neighbours.csv`: inflow of Toktogul and of Charvak); the
+  rivers of the Chu take half of what a known gauge of the Chu is apart from that.
 
 *Follow* is fitted by group on the gauge-years that are known. These were chosen for being dry, so a direct fit is too
 steep; a fit of the neighbours on the gauge is not, and the spread of both turns it round. The mean of the two is used.
@@ -61,13 +62,14 @@ Point = tuple[str, int, float, float]  # gauge, year, anomaly of the neighbours,
 
 
 class Fit(NamedTuple):
-    """How a group follows the neighbours: slopes, and the errors of each year left out."""
+    """How a group follows the neighbours: slopes, and errors of the years left out, of a gauge and of a year's mean."""
 
     points: int
     direct: float
     reversed: float
     follow: float
-    rmse: float
+    gauge_error: float
+    error: float
     bias: float
 
 
@@ -134,11 +136,14 @@ def fit(points: Sequence[Point], ratio: float | None) -> Fit:
         direct, turned = slopes(kept, ratio or 1.0)
         return direct, turned, direct if ratio is None else (direct + turned) / 2
 
-    errors = []
+    errors, years = [], []
     for year in sorted({year for _, year, *_ in points}):
         slope = follow([p for p in points if p[1] != year])[2]
-        errors += [slope * x - y for _, other, x, y in points if other == year]
-    return Fit(len(points), *follow(points), sqrt(mean(e * e for e in errors)), mean(errors))
+        own = [slope * x - y for _, other, x, y in points if other == year]
+        errors += own
+        years += [mean(own)] * len(own)  # a year counts as often as it has gauges
+    return Fit(len(points), *follow(points), sqrt(mean(e * e for e in errors)), sqrt(mean(e * e for e in years)),
+               mean(errors))
 
 
 @cache
@@ -339,7 +344,8 @@ def storages() -> dict[tuple[str, int], tuple[float, str, str, str]]:
     for row in copied("reservoir_observed"):
         day = date.fromisoformat(row["start"])
         if day.month == 9:
-            found[row["reservoir"], day.year] = (float(row["storage_hm3"]), row["source"], row["confidence"], row["note"])
+            found[row["reservoir"], day.year] = (float(row["storage_hm3"]), row["source"], row["confidence"],
+                                                 row["note"])
     # Orto-Tokoy: from 7 June to 30 September along the line of 2022 and 2023
     ends = {381.0: found["orto_tokoy", 2022][0], 237.0: found["orto_tokoy", 2023][0]}
     slope = (ends[381.0] - ends[237.0]) / (381.0 - 237.0)
@@ -441,7 +447,7 @@ def half_width(group: str, season: str, year: int) -> float:
     own = fits()[group if growing else "winter"]
     row = neighbours()[year]
     apart = (float(row["high"]) - float(row["low"])) / 200 if row["low"] and growing else 0.0
-    wide = sqrt((TENTH * own.rmse) ** 2 + (own.follow * apart) ** 2)
+    wide = sqrt((TENTH * own.error) ** 2 + (own.follow * apart) ** 2)
     gauges = FITTED[group]
     flows = {g: volume(year, inflows(year)[g], GROWING) for g in gauges}
     measured = [g for g in gauges if (g, year, "apr_sep") in known()]
@@ -478,12 +484,12 @@ def range_note(group: str, year: int) -> str:
 
 def write_readme(rows: Sequence[tuple[object, ...]]) -> None:
     """Put the tables of fits and years between their marks in README.md."""
-    lines = ["", "| group | gauge-years | direct | turned round | used | error, year left out | its mean |",
-             "|---|---:|---:|---:|---:|---:|---:|"]
+    lines = ["", "| group | gauge-years | direct | turned round | used | error of a gauge | error of a year | mean error |",
+             "|---|---:|---:|---:|---:|---:|---:|---:|"]
     for name, f in fits().items():
         turned = "" if name == "winter" else f"{f.reversed:.2f}"
-        lines.append(f"| {name} | {f.points} | {f.direct:.2f} | {turned} | {f.follow:.2f} | {f.rmse:.2f} | "
-                     f"{f.bias:+.2f} |")
+        lines.append(f"| {name} | {f.points} | {f.direct:.2f} | {turned} | {f.follow:.2f} | {f.gauge_error:.2f} | "
+                     f"{f.error:.2f} | {f.bias:+.2f} |")
     lines += ["", "| year | neighbours | Kochkor | Chu rivers | Talas rivers | all water, low | middle | high |",
               "|---|---:|---:|---:|---:|---:|---:|---:|"]
     for year in YEARS:
