@@ -1,4 +1,4 @@
-"""The Chu and Talas in other years: nothing is missing between them, 2023 is unchanged, measured years stay measured."""
+"""The Chu and Talas in other years: nothing is missing between them, 2023 is unchanged, measured volumes are kept."""
 
 import csv
 from datetime import date, timedelta

@@ -401,7 +401,7 @@ def lake_rows(lake: Row) -> list[tuple[object, ...]]:
 
 def own_note(row: Row) -> str:
     """Return the note of a copied row; a script named in it would be another folder's."""
-    return f"{SCRIPT}: as in chu-talas" if row["note"].startswith("tools/") else row["note"]
+    return SCRIPT if row["note"].startswith("tools/") else row["note"]
 
 
 # ---- tables ------------------------------------------------------------------------------------------
@@ -484,7 +484,8 @@ def range_note(group: str, year: int) -> str:
 
 def write_readme(rows: Sequence[tuple[object, ...]]) -> None:
     """Put the tables of fits and years between their marks in README.md."""
-    lines = ["", "| group | gauge-years | direct | turned round | used | error of a gauge | error of a year | mean error |",
+    lines = ["",
+             "| group | gauge-years | direct | turned round | used | error of a gauge | error of a year | mean error |",
              "|---|---:|---:|---:|---:|---:|---:|---:|"]
     for name, f in fits().items():
         turned = "" if name == "winter" else f"{f.reversed:.2f}"
