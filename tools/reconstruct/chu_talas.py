@@ -51,9 +51,9 @@ def read(name: str) -> list[Row]:
         return list(csv.DictReader(file))
 
 
-def write(name: str, header: str, rows: Iterable[Sequence[object]]) -> None:
-    """Write a table of the basin."""
-    with (BASIN / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+def write(name: str, header: str, rows: Iterable[Sequence[object]], folder: Path = BASIN) -> None:
+    """Write a table of a basin."""
+    with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header.split(","))
         writer.writerows(rows)
