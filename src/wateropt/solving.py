@@ -147,6 +147,7 @@ class LiveCase:
         for _ in range(MOST_CHOICES):
             if self.path.gap(chosen.x) <= TOLERANCE:
                 return solution, chosen, True
+            self.path.step *= SHRINK  # at a kink the choice would else go to and fro between two schedules
             self.relinearise(chosen.x)
             solution = self.solve_cost()
             chosen = self.choose(solution)
