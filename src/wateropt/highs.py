@@ -13,6 +13,7 @@ from wateropt.errors import OutputError, SolverError
 from wateropt.horizon import Ints, Lp
 
 OPTIMAL, INFEASIBLE = "optimal", "infeasible"
+LONG = 40_000  # columns from which an interior point is found sooner than a far-away vertex by simplex steps
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,20 @@ class Highs:
         self._highs.passModel(_to_highs(lp, named))
         self.columns = len(lp.cost)
 
-    def solve(self) -> Solution:
-        """Solve from the present basis; if that fails for numerical reasons, once more from scratch."""
+    def solve(self, far: bool = False) -> Solution:
+        """Solve by the dual simplex from the present basis; if that fails for numerical reasons, once from scratch.
+
+        Args:
+            far: nothing is known of the optimum yet, or much has changed. A long LP is then solved by interior
+                point and crossover, which ends at a basis too.
+        """
+        by_interior_point = far and self.columns > LONG
+        if by_interior_point:
+            self._highs.clearSolver()
+            self._highs.setOptionValue("solver", "ipm")
         self._highs.run()
+        if by_interior_point:
+            self._highs.setOptionValue("solver", "choose")
         if self._highs.getModelStatus() in (highspy.HighsModelStatus.kUnknown, highspy.HighsModelStatus.kSolveError):
             self._highs.clearSolver()
             self._highs.run()

@@ -7,7 +7,7 @@ A closing state of period t and the opening state of t + 1 are one column.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,6 +93,7 @@ class Horizon:
         self._place_columns()
         numbered = np.cumsum(self._row_exists).reshape(self._row_exists.shape) - 1
         self.row_position = np.where(self._row_exists, numbered, -1)
+        self._slotted: dict[tuple[str, ...], tuple[tuple[Any, ...], Ints, Ints, npt.NDArray[np.bool_]]] = {}
         self.ledger = self._read([term.expression for term in self.stage.terms])
 
     # ---- columns ---------------------------------------------------------------------------------
@@ -174,23 +175,30 @@ class Horizon:
         kept = (row >= 0) & (column >= 0) & (value != 0)
         return row[kept], column[kept], value[kept]
 
-    def changed_entries(self, names: Iterable[str]) -> tuple[Ints, Ints, Floats]:
+    def changed_entries(self, names: tuple[str, ...]) -> tuple[Ints, Ints, Floats]:
         """Return row, column and present value of the entries that depend on some slots (zeros too)."""
+        if names not in self._slotted:
+            self._slotted[names] = self._entries_of(names)
+        chosen, row, column, kept = self._slotted[names]
+        value = _along(chosen, self.stage.slot_values(), self.periods)
+        return row, column, value[kept]
+
+    def _entries_of(self, names: tuple[str, ...]) -> tuple[tuple[Any, ...], Ints, Ints, npt.NDArray[np.bool_]]:
+        """Return the coefficients that depend on some slots, and the row and column of those that exist."""
         wanted = {id(param) for name in names for param in getattr(self.stage.block, name).values()}
         chosen = [k for k, e in enumerate(self.rows.expressions) if _mentions(e, wanted)]
-        slots = self.stage.slot_values()
-        value = _along(tuple(self.rows.expressions[k] for k in chosen), slots, self.periods)
         row = self.row_position[:, self.rows.row[chosen]]
         column = self.position[:, self.rows.column[chosen]]
         kept = (row >= 0) & (column >= 0)
-        return row[kept], column[kept], value[kept]
+        return tuple(self.rows.expressions[k] for k in chosen), row[kept], column[kept], kept
 
     def row_limits_of(self, name: str) -> tuple[Ints, Floats, Floats]:
         """Return the rows of a constraint and their present limits."""
-        lower, upper = self._row_limits(self.stage.slot_values())
-        rows = np.concatenate([np.array([], dtype=np.int64),
-                               *(self.rows_of(n, key) for n, key in self.row_keys if n == name)])
-        return rows, lower[rows], upper[rows]
+        chosen = [k for k, (n, _) in enumerate(self.row_keys) if n == name]
+        lower, upper = self._limits_along(chosen, self.stage.slot_values())
+        place = self.row_position[:, chosen]
+        kept = place >= 0
+        return place.T[kept.T], lower.T[kept.T], upper.T[kept.T]
 
     def _bounds(self) -> tuple[Floats, Floats]:
         lower, upper = np.full(self.columns, -INFINITY), np.full(self.columns, INFINITY)
@@ -213,15 +221,18 @@ class Horizon:
 
     def _row_limits(self, slots: Mapping[int, Any]) -> tuple[Floats, Floats]:
         count = int(self._row_exists.sum())
-        lower, upper = np.full(count, -INFINITY), np.full(count, INFINITY)
-        constant = self.rows.offsets(slots, self.periods)
-        for k, (low, high) in enumerate(self._senses):
-            place = self.row_position[:, k]
-            kept = place >= 0
-            for limit, side in ((low, lower), (high, upper)):
-                if limit is not None:
-                    side[place[kept]] = (np.broadcast_to(evaluate(limit, slots), self.periods) - constant[:, k])[kept]
+        lower, upper = np.empty(count), np.empty(count)
+        low, high = self._limits_along(range(len(self.row_keys)), slots)
+        lower[self.row_position[self._row_exists]] = low[self._row_exists]
+        upper[self.row_position[self._row_exists]] = high[self._row_exists]
         return lower, upper
+
+    def _limits_along(self, chosen: Sequence[int], slots: Mapping[int, Any]) -> tuple[Floats, Floats]:
+        """Return the limits of some rows along time, shapes (period, row)."""
+        constant = _along(tuple(self.rows.constants[k] for k in chosen), slots, self.periods)
+        limits = [_along(tuple(none if self._senses[k][side] is None else self._senses[k][side] for k in chosen),
+                         slots, self.periods) for side, none in ((0, -INFINITY), (1, INFINITY))]
+        return limits[0] - constant, limits[1] - constant
 
     def _costs(self) -> Floats:
         cost = np.zeros(self.columns)

@@ -64,15 +64,15 @@ class LiveCase:
             self.highs = Highs(self.lp)
         self.solves = 0
 
-    def solve_cost(self) -> Solution:
-        """Solve the LP as it stands.
+    def solve_cost(self, far: bool = False) -> Solution:
+        """Solve the LP as it stands, from the last basis or from `far`.
 
         Raises:
             InfeasibleError: no schedule satisfies the hard requirements; it names them.
             SolverError: HiGHS stopped early.
         """
         with self.clock.phase("solve"):
-            solution = require_answer(self.highs.solve())
+            solution = require_answer(self.highs.solve(far))
         self.solves += 1
         if solution.status == INFEASIBLE:
             raise explain_infeasible(self.horizon, self.lp)
@@ -98,7 +98,7 @@ class LiveCase:
 
     def solve_head(self) -> tuple[Solution, bool]:
         """Solve until the LP's energy is the curve's; return the solution and whether the head settled."""
-        solution = self._first_path(self.solve_cost())
+        solution = self._first_path(self.solve_cost(far=True))
         gap, cost, self.path.step = float("inf"), solution.objective, STEP
         for _ in range(1, MOST_ITERATIONS):
             self.relinearise(solution.x)
@@ -124,7 +124,7 @@ class LiveCase:
             self.path.spread(solution.x)
             self._patch()
         with self.clock.phase("solve"):
-            better = self.highs.solve()
+            better = self.highs.solve(far=True)
         self.solves += 1
         return better if better.status == OPTIMAL else solution
 
@@ -227,7 +227,7 @@ def solve(case: Case, *, fixed_head: bool = False, hold: Hold | None = None, cho
     """
     live = LiveCase(case, hold, clock)
     tell(f"{len(live.lp.cost)} columns, {len(live.lp.row_lower)} rows")
-    solution, settled = (live.solve_cost(), True) if fixed_head else live.solve_head()
+    solution, settled = (live.solve_cost(far=True), True) if fixed_head else live.solve_head()
     chosen = live.choose(solution) if choose else solution
     if choose and not fixed_head:
         solution, chosen, calm = live.settle(solution, chosen)
