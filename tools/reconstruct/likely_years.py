@@ -42,7 +42,7 @@ MEASURED = (*range(2002, 2011), 2023, 2024)  # hydrological years with all dekad
 SHARED = 0.5  # share of the covariance that is the sample's; the rest fades with time within one variable
 FADING = 6.0  # dekads over which that rest falls to 1/e
 OPENING = (14000.0, 4000.0)  # Toktogul at the start of a run, before anything is known: mean, deviation [hm3]
-PINNED = 1.0  # deviation with which a bound that would be crossed is kept [m3/s or hm3]
+PINNED, INSIDE = 0.2, 1.0  # a bound that would be crossed is kept: deviation, and how far inside [m3/s or hm3]
 DEKADS = 36
 # No flow falls below this, nor below 0.8 of the least ever measured in its dekad [m3/s].
 LEAST = {"toktogul_inflow": 0.0, "andijan_inflow": 0.0, "charvak_inflow": 0.0,
@@ -265,8 +265,9 @@ class Run:
             crossed = 0
             for rows, low, high in bounds:
                 values = rows @ mean
-                for t in np.flatnonzero((values < low - 5) | (values > high + 5)):
-                    self.know(rows[t], float(np.clip(values[t], low[t], high[t])), PINNED)
+                for t in np.flatnonzero((values < low) | (values > high)):
+                    kept = float(np.clip(values[t], low[t] + INSIDE, high[t] - INSIDE))
+                    self.know(rows[t], kept, PINNED)
                     crossed += 1
             if not crossed:
                 break
