@@ -1,11 +1,11 @@
-"""Replay the observed operation of data/basins/naryn-syrdarya from its tables alone and report what does not close.
+"""Replay the observed operation of the Syr Darya's basins from their tables alone and report what does not close.
 
 Run from the repository root, with wateropt installed:
 
-    python tools/reconstruct/check_balances.py
+    python tools/reconstruct/check_balances.py [BASIN ...]
 
-Holds every observed release and canal flow, routes the rivers with the model's formulas and prints, for each
-opening date, the largest residual of each lake and gauge [hm3] and every limit that history breaks. Ends with
+Holds every observed release and canal flow, routes the rivers with the model's formulas and prints, for each basin and
+each opening date, the largest residual of each lake and gauge [hm3] and every limit that history breaks. Ends with
 status 1 if a residual exceeds 1e-6 hm3 or a limit is broken.
 """
 
@@ -15,6 +15,7 @@ import csv
 import sys
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,23 +23,41 @@ import numpy as np
 from wateropt.calendar import Calendar, Floats, in_months, travel_shares, water_in_transit
 from wateropt.units import HM3_PER_M3S_DAY, HM3_PER_MM_KM2
 
-BASIN = Path(__file__).resolve().parents[2] / "data" / "basins" / "naryn-syrdarya"
-PERIODS = (
-    (date(2022, 4, 1), date(2024, 9, 30)),
-    (date(2022, 10, 1), date(2023, 9, 30)),
-    (date(2023, 10, 1), date(2024, 9, 30)),
-    (date(2023, 4, 1), date(2023, 9, 30)),
-)
+BASINS = Path(__file__).resolve().parents[2] / "data" / "basins"
+BASE = "naryn-syrdarya"
+
+
+def hydrological_years(first: int, last: int) -> list[tuple[date, date]]:
+    """Return the first and last days of hydrological years."""
+    return [(date(year - 1, 10, 1), date(year, 9, 30)) for year in range(first, last + 1)]
+
+
+SPANS = {  # basin -> horizons that are replayed
+    BASE: [
+        (date(2022, 4, 1), date(2024, 9, 30)),
+        *hydrological_years(2023, 2024),
+        (date(2023, 4, 1), date(2023, 9, 30)),
+    ],
+    "naryn-syrdarya-2001-2010": [
+        (date(2001, 1, 1), date(2010, 9, 30)),
+        (date(2001, 1, 1), date(2001, 9, 30)),
+        *hydrological_years(2002, 2010),
+    ],
+}
 TOLERANCE = 1e-6  # hm3
 SLACK = 1e-6  # m3/s
 
 Row = dict[str, str]
 
 
-def read(name: str) -> list[Row]:
-    """Return the rows of a table of the basin."""
-    with (BASIN / f"{name}.csv").open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+@cache
+def file_rows(basin: str, name: str) -> tuple[Row, ...]:
+    """Return the rows of a table in a basin's folder; none if it is not there."""
+    path = BASINS / basin / f"{name}.csv"
+    if not path.exists():
+        return ()
+    with path.open(encoding="utf-8", newline="") as file:
+        return tuple(csv.DictReader(file))
 
 
 def number(cell: str) -> float:
@@ -51,18 +70,26 @@ class Replay:
     """One replay of history.
 
     Attributes:
+        basin: name of its folder, which may lie over `BASE`.
         calendar: its periods.
         broken: limits that history breaks, in words.
         residuals: largest residual [hm3] by lake or gauge.
     """
 
+    basin: str
     calendar: Calendar
     broken: list[str] = field(default_factory=list)
     residuals: dict[str, float] = field(default_factory=dict)
 
+    def read(self, name: str) -> list[Row]:
+        """Return the rows of a table; those of the basin replace those of the same asset below it."""
+        own = file_rows(self.basin, name) if self.basin != BASE else ()
+        replaced = {next(iter(row.values())) for row in own}
+        return [row for row in file_rows(BASE, name) if next(iter(row.values())) not in replaced] + list(own)
+
     def series(self, table: str, name: str, key: str, value: str) -> Floats:
         """Return a series on the calendar, from dated rows or a calendar profile."""
-        rows = [row for row in read(table) if row[name] == key]
+        rows = [row for row in self.read(table) if row[name] == key]
         if not rows:
             return np.zeros(len(self.calendar))
         if "month" in rows[0]:
@@ -74,7 +101,7 @@ class Replay:
     def before(self, table: str, name: str, key: str, value: str) -> list[float]:
         """Return the values of the days before the opening, the last day last."""
         days: list[float] = []
-        for row in read(table):
+        for row in self.read(table):
             if row[name] == key and date.fromisoformat(row["start"]) < self.calendar.starts[0]:
                 days += [float(row[value])] * int(row["days"])
         return days
@@ -117,7 +144,7 @@ def lake_residual(replay: Replay, row: Row, joins: Floats, leaves: Floats) -> Fl
     opening = float(
         [
             r
-            for r in read("reservoir_observed")
+            for r in replay.read("reservoir_observed")
             if r["reservoir"] == lake and date.fromisoformat(r["start"]) < replay.calendar.starts[0]
         ][-1]["storage_hm3"]
     )
@@ -131,31 +158,33 @@ def lake_residual(replay: Replay, row: Row, joins: Floats, leaves: Floats) -> Fl
     replay.check(
         f"storage of {lake}", closing, float(row["minimum_storage_hm3"]), float(row["full_storage_hm3"])
     )
-    levels = [float(r["storage_hm3"]) for r in read("reservoir_level") if r["reservoir"] == lake]
+    levels = [float(r["storage_hm3"]) for r in replay.read("reservoir_level") if r["reservoir"] == lake]
     replay.check(f"level curve of {lake}", closing, min(levels), max(levels))
     result: Floats = np.diff(storage) + evaporation - replay.kappa * (joins - leaves)
     return result
 
 
 def check_release(replay: Replay, row: Row, release: Floats) -> None:
-    """Check a release against its limits and the free change against what was seen."""
+    """Check a release against its limits, and in the basin below the free change, which is the largest seen there."""
     lake = row["reservoir"]
-    turbine = sum(float(r["design_flow_m3s"]) for r in read("powerhouse") if r["reservoir"] == lake)
+    turbine = sum(float(r["design_flow_m3s"]) for r in replay.read("powerhouse") if r["reservoir"] == lake)
     high = turbine + float(row["bypass_capacity_m3s"]) + float(row["spill_capacity_m3s"])
     replay.check(f"release of {lake}", release, float(row["minimum_release_m3s"]), high)
+    if replay.basin != BASE:
+        return
     free = float(row["free_change_m3s_per_day"]) * replay.calendar.days[1:]
     replay.check(
         f"change of release of {lake}", np.concatenate([[0.0], np.abs(np.diff(release)) - free]), -np.inf, 0.0
     )
 
 
-def replay_history(calendar: Calendar) -> Replay:
+def replay_history(basin: str, calendar: Calendar) -> Replay:
     """Route history through the basin, node by node in flow order."""
-    replay = Replay(calendar)
+    replay = Replay(basin, calendar)
     water = natural_water(replay)
     diverted = divert(replay, water)
-    lakes = {row["node"]: row for row in read("reservoir")}
-    for node in flow_order():
+    lakes = {row["node"]: row for row in replay.read("reservoir")}
+    for node in flow_order(replay):
         taken = sum((flow for origin, flow in diverted if origin == node), np.zeros(len(calendar)))
         if node in lakes:
             pass_lake(replay, lakes[node], water, taken)
@@ -166,22 +195,22 @@ def replay_history(calendar: Calendar) -> Replay:
     return replay
 
 
-def flow_order() -> list[str]:
+def flow_order(replay: Replay) -> list[str]:
     """Return the nodes so that what a node sends has arrived before the next is balanced.
 
     A lake that is filled from the river by a canal (Koksaray) stands before the node that it releases to: its
     observed flows are known beforehand.
     """
-    sends = [(row["origin"], row["destination"]) for row in read("reach")]
-    sends += [(row["intake"], row["outfall"]) for row in read("powerhouse")]
-    sends += [(row["node"], row["outlet"]) for row in read("reservoir")]
+    sends = [(row["origin"], row["destination"]) for row in replay.read("reach")]
+    sends += [(row["intake"], row["outfall"]) for row in replay.read("powerhouse")]
+    sends += [(row["node"], row["outlet"]) for row in replay.read("reservoir")]
     back = {(down, up) for up, down in sends}
     sends += [
         (row["origin"], row["destination"])
-        for row in read("canal")
+        for row in replay.read("canal")
         if (row["origin"], row["destination"]) not in back
     ]
-    left = [row["node"] for row in read("node")]
+    left = [row["node"] for row in replay.read("node")]
     order = []
     while left:
         ready = next(node for node in left if not any(b == node and a in left for a, b in sends))
@@ -192,8 +221,8 @@ def flow_order() -> list[str]:
 
 def natural_water(replay: Replay) -> dict[str, Floats]:
     """Return what inflows and gains bring to each node [m3/s], shape (period,)."""
-    water = {row["node"]: np.zeros(len(replay.calendar)) for row in read("node")}
-    inflows = read("inflow")
+    water = {row["node"]: np.zeros(len(replay.calendar)) for row in replay.read("node")}
+    inflows = replay.read("inflow")
     for row in inflows:
         whole = row["share_of"] or row["inflow"]
         parts = sum(float(other["share"]) for other in inflows if other["share_of"] == row["inflow"])
@@ -202,7 +231,7 @@ def natural_water(replay: Replay) -> dict[str, Floats]:
         if row["evaporation"] == "included":
             column = "evaporation_included_m3s"
             water[row["node"]] += replay.series("inflow_flow", "inflow", whole, column)
-    for row in read("gain"):
+    for row in replay.read("gain"):
         water[row["node"]] += replay.series("gain_flow", "gain", row["gain"], "flow_m3s")
     return water
 
@@ -210,7 +239,7 @@ def natural_water(replay: Replay) -> dict[str, Floats]:
 def divert(replay: Replay, water: dict[str, Floats]) -> list[tuple[str, Floats]]:
     """Bring the observed canal flows to their ends; return what each takes from its head [m3/s]."""
     diverted = []
-    for row in read("canal"):
+    for row in replay.read("canal"):
         flow = replay.series("canal_observed", "canal", row["canal"], "flow_m3s")
         replay.check(f"canal {row['canal']}", flow, 0.0, float(row["capacity_m3s"]))
         diverted.append((row["origin"], flow))
@@ -230,17 +259,17 @@ def pass_lake(replay: Replay, row: Row, water: dict[str, Floats], taken: Floats)
 def check_targets(replay: Replay, node: str, flow: Floats) -> None:
     """Compare a flow with the targets at its node."""
     for table in ("instream", "sea"):
-        for row in (r for r in read(table) if r["node"] == node):
+        for row in (r for r in replay.read(table) if r["node"] == node):
             target = replay.series(f"{table}_target", table, row[table], "target_m3s")
             replay.check(f"{table} {row[table]}", flow, target, np.inf)
 
 
 def pass_on(replay: Replay, node: str, flow: Floats, water: dict[str, Floats]) -> None:
     """Send a flow through the run-of-river plant or the reach that begins at its node."""
-    for plant in (r for r in read("powerhouse") if r["intake"] == node and not r["reservoir"]):
+    for plant in (r for r in replay.read("powerhouse") if r["intake"] == node and not r["reservoir"]):
         water[plant["outfall"]] += flow
         replay.check(f"plant {node}", flow, 0.0, np.inf)
-    for reach in (r for r in read("reach") if r["origin"] == node):
+    for reach in (r for r in replay.read("reach") if r["origin"] == node):
         water[reach["destination"]] += replay.arrivals(reach, flow)
         seen = replay.series("reach_observed", "reach", reach["reach"], "entered_m3s")
         if reach["reach"] != "kyzylorda_aral":
@@ -252,7 +281,7 @@ def deliveries(replay: Replay, node: str, available: Floats) -> Floats:
 
     At the end of a canal, delivery must not fall short of what arrives: the requirement is checked instead.
     """
-    demands = [row for row in read("demand") if row["node"] == node]
+    demands = [row for row in replay.read("demand") if row["node"] == node]
     total = np.zeros(len(available))
     passed = (
         replay.series("reach_observed", "reach", "kyzylorda_aral", "entered_m3s")
@@ -276,14 +305,15 @@ def deliveries(replay: Replay, node: str, available: Floats) -> Floats:
 def main() -> int:
     """Print the residuals of every replay; return 1 if one is too large or a limit is broken."""
     bad = False
-    for first, last in PERIODS:
-        print(f"{first} to {last}")
-        replay = replay_history(Calendar.between(first, last, "dekad"))
-        for name, value in replay.residuals.items():
-            print(f"  {name}: largest residual {value:.1e} hm3")
-        for text in replay.broken:
-            print(f"  broken: {text}")
-        bad |= bool(replay.broken) or max(replay.residuals.values()) > TOLERANCE
+    for basin in sys.argv[1:] or SPANS:
+        for first, last in SPANS[basin]:
+            print(f"{basin}, {first} to {last}")
+            replay = replay_history(basin, Calendar.between(first, last, "dekad"))
+            for name, value in replay.residuals.items():
+                print(f"  {name}: largest residual {value:.1e} hm3")
+            for text in replay.broken:
+                print(f"  broken: {text}")
+            bad |= bool(replay.broken) or max(replay.residuals.values()) > TOLERANCE
     return int(bad)
 
 

@@ -31,7 +31,8 @@ SYSTEM_YEAR = (date(2022, 10, 1), date(2023, 9, 30))  # the year whose canals, t
 MEAN_YEARS = (date(2022, 4, 1), date(2024, 9, 30))
 LEAST = {"uchtepe": 48.8, "kal": 154.5}  # lowest dekads of 2022-2024 [m3/s]
 TOWNS = 3.0  # m3/s at Kyzylorda
-ICE_LIMIT, ICE_MONTHS = 620.0, (12, 1, 2)  # m3/s that the river below Koksaray carries under ice
+# m3/s that history leaves in the river under ice below Koksaray: it carries 620, but monthly means must fit too.
+ICE_LIMIT, ICE_MONTHS = 605.0, (12, 1, 2)
 
 Profile = dict[tuple[int, int], float]  # (month, dekad 0..2) -> value
 
