@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from gauges import along, fill_gauges, pass_the_weirs, profile, system_of_2023
 from likely_years import LAKES, Run, measured, sample, year_of
 from neighbour_load import neighbour_rows
 from river import BASIN, SOURCES, History, Label, Rows, Series, read, source_columns, tables, write_tables
-from unmeasured_years import ERRORS, error_rows, runs, volumes
+from unmeasured_years import ERRORS, error_rows, runs
 from years_2001_2010 import GUESSED_REACHES, repeated
 
 from wateropt.calendar import Calendar, Floats
@@ -120,7 +120,7 @@ def ugam(calendar: Calendar, charvak: Floats) -> Floats:
 def lakes_of(run: Run, state: date) -> tuple[Calendar, Series]:
     """Return the periods from a state on and the lakes' series, measured where they were; the balances close."""
     likely = run.likely()
-    calendar = Calendar.between(state, run.calendar.starts[-1], "dekad")
+    calendar = Calendar.between(state, last_day(run.calendar), "dekad")
     bulletin = Bulletin.of(calendar)
     skip = len(run.calendar) - len(calendar)
     found = {name: np.round(values[skip:], 3) for name, values in likely.items()}
@@ -148,9 +148,9 @@ def history(run: Run, state: date) -> History:
     return History(calendar, bulletin | gauges, assumed, label)
 
 
-def months_of(calendar: Calendar) -> Calendar:
-    """Return the months of a run."""
-    return Calendar.between(calendar.starts[1], calendar.starts[-1], "month")
+def last_day(calendar: Calendar) -> date:
+    """Return the last day of a calendar."""
+    return calendar.end - timedelta(days=1)
 
 
 def write_power(histories: list[History]) -> None:
@@ -158,8 +158,8 @@ def write_power(histories: list[History]) -> None:
     units: Rows = []
     loads: Rows = []
     for one in histories:
-        months = months_of(one.calendar)
-        dekads = Calendar.between(one.calendar.starts[1], one.calendar.starts[-1], "dekad")
+        first, last = one.calendar.starts[1], last_day(one.calendar)
+        months, dekads = Calendar.between(first, last, "month"), Calendar.between(first, last, "dekad")
         units += repeated("unit_output", 1, months)
         loads += [*repeated("grid_load", 2, months),
                   *neighbour_rows(FOLDER, dekads, ("toktogul_by_date", "reconstructed", SCRIPT))]
