@@ -39,7 +39,7 @@ DERIVED = {
 LAKES = ("toktogul", "andijan", "charvak", "kairakkum", "shardara")
 MEASURED = (*range(2002, 2011), 2023, 2024)  # hydrological years with all dekads
 
-SHARED = 0.5  # share of the covariance that is the sample's; the rest fades with time within one variable
+SHARED = 0.7  # share of the covariance that is the sample's; the rest fades with time within one variable
 FADING = 6.0  # dekads over which that rest falls to 1/e
 OPENING = (14000.0, 4000.0)  # Toktogul at the start of a run, before anything is known: mean, deviation [hm3]
 PINNED, INSIDE = 0.2, 1.0  # a bound that would be crossed is kept: deviation, and how far inside [m3/s or hm3]
@@ -220,7 +220,7 @@ class Run:
     def covariance(self) -> Floats:
         """Return the covariance of the unknowns before anything is known, shape (unknown, unknown).
 
-        Half is the sample's, year by year; half fades with time within one variable, so that what the few measured
+        Most is the sample's, year by year; the rest fades with time within one variable, so that what the few measured
         years never did is still possible.
         """
         count = len(self.calendar)
