@@ -17,6 +17,7 @@ data:  ## make every reconstructed table again
 	python tools/reconstruct/naryn_syrdarya.py
 	python tools/reconstruct/kyrgyz_load.py  # and what the neighbours' plants served
 	python tools/reconstruct/chu_talas.py
+	python tools/reconstruct/years_2001_2010.py
 	python tools/reconstruct/check_balances.py
 	python tools/schematic.py
 
