@@ -19,6 +19,7 @@ data:  ## make every reconstructed table again
 	python tools/reconstruct/hydrological_years.py
 	python tools/reconstruct/years_reconstructed.py
 	python tools/reconstruct/chu_talas.py
+	python tools/reconstruct/years_2001_2010.py
 	python tools/reconstruct/check_balances.py
 	python tools/schematic.py
 

@@ -134,6 +134,9 @@ def arnasay(calendar: Calendar, lakes: Series) -> Floats:
     return np.round(np.concatenate([[0.0], flow]), 3)
 
 
+# ---- labels -----------------------------------------------------------------------------------------
+
+
 NOTE_2023 = "as in the hydrological year 2023, whose system the years are given"
 LABELS = {
     "naryn": Label("murphy", "measured"),
