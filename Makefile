@@ -16,6 +16,9 @@ test-all:  ## the fast suite and everything that takes longer
 data:  ## make every reconstructed table again
 	python tools/reconstruct/naryn_syrdarya.py
 	python tools/reconstruct/kyrgyz_load.py  # and what the neighbours' plants served
+	python tools/reconstruct/years_2001_2010.py
+	python tools/reconstruct/hydrological_years.py
+	python tools/reconstruct/years_reconstructed.py
 	python tools/reconstruct/chu_talas.py
 	python tools/reconstruct/chu_talas_years.py
 	python tools/reconstruct/check_balances.py

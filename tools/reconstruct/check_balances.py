@@ -43,6 +43,11 @@ SPANS = {  # basin -> horizons that are replayed
         (date(2001, 1, 1), date(2001, 9, 30)),
         *hydrological_years(2002, 2010),
     ],
+    "naryn-syrdarya-reconstructed": [
+        *hydrological_years(2012, 2016),
+        *hydrological_years(2021, 2022),
+        *hydrological_years(2025, 2026),
+    ],
 }
 TOLERANCE = 1e-6  # hm3
 SLACK = 1e-6  # m3/s

@@ -159,7 +159,7 @@ def pass_the_weirs(calendar: Calendar, shardara_release: Floats, assumed: Series
     """Return `assumed` with what Koksaray takes and gives, and what passes Kyzylorda for the sea [m3/s].
 
     In these years' history Koksaray takes only what the river under ice below it could not carry, and gives it back
-    from April to June. Kyzylorda passes on what it did in 2023, but no more than comes, less its towns.
+    in June. Kyzylorda passes on what it did in 2023, but no more than comes, less its towns.
     """
     lines, found = reaches(), dict(assumed)
     head = lines["shardara_koksaray"].arrivals(calendar, shardara_release)
@@ -175,19 +175,22 @@ def pass_the_weirs(calendar: Calendar, shardara_release: Floats, assumed: Series
     while over.any():  # what goes round the weir also slows the water of the next period
         over = np.where(icy, np.maximum(np.maximum(*under_ice()) - ICE_LIMIT, 0.0), 0.0)
         found["koksaray_intake"] = np.ceil((found["koksaray_intake"] + over) * 1000) / 1000
-    found["koksaray_release"] = spring_release(calendar, found["koksaray_intake"])
+    found["koksaray_release"] = june_release(calendar, found["koksaray_intake"])
     arrived = lines["arys_kyzylorda"].arrivals(calendar, under_ice()[1])
     found["kyzylorda_pass"] = np.minimum(found["kyzylorda_pass"], np.maximum(arrived - TOWNS, 0.0))
     return found
 
 
-def spring_release(calendar: Calendar, intake: Floats) -> Floats:
-    """Return the release of Koksaray [m3/s] that empties it evenly from April to the end of June."""
+def june_release(calendar: Calendar, intake: Floats) -> Floats:
+    """Return the release of Koksaray [m3/s] that empties it from 11 to 30 June.
+
+    So late in a month, a replay by months, which sees a mean storage only, does not run out of water.
+    """
     air, release = evaporations(calendar)["koksaray"], np.zeros(len(calendar))
-    for t in np.flatnonzero(np.isin(calendar.months, (4, 5, 6))):
-        month, part = dekad(calendar.starts[t])
-        left = 9 - 3 * (month - 4) - part
-        full = koksaray_storage(calendar, 0.0, intake, release, air)
-        volume = full[t] / left
-        release[t] = np.floor(1000 * 0.995 * volume / (calendar.days[t] * HM3_PER_M3S_DAY)) / 1000
+    for t in range(1, len(calendar)):
+        part = {(6, 1): 0.5, (6, 2): 1.0}.get(dekad(calendar.starts[t]), 0.0)
+        if part:
+            full = koksaray_storage(calendar, 0.0, intake, release, air)
+            flow = part * full[t] / (calendar.days[t] * HM3_PER_M3S_DAY)
+            release[t] = np.floor(1000 * 0.999 * flow) / 1000
     return release
