@@ -3,6 +3,7 @@
 import hashlib
 import json
 from datetime import date
+from itertools import pairwise
 
 import pytest
 
@@ -298,12 +299,11 @@ def test_several_scenarios_read_a_basin_once(year, monkeypatch):
 
 
 def years_of(root, name, *years):
-    """A folder over a river that has its inflow in some calendar years."""
-    rows = [{"inflow": f"{name}_river", "start": f"{year}-{month:02d}-01", "days": 28, "flow_m3s": 30}
-            for year in years for month in range(1, 13)]
-    whole = [{**row, "days": (date(year + month // 12, month % 12 + 1, 1) - date(year, month, 1)).days}
-             for row, (year, month) in zip(rows, [(y, m) for y in years for m in range(1, 13)], strict=True)]
-    overlay(root / f"{name}-years", {"inflow_flow": whole}, includes=[name])
+    """Write a folder over a river that has its inflow in some calendar years."""
+    edges = [[date(year + month // 12, month % 12 + 1, 1) for month in range(13)] for year in years]
+    rows = [{"inflow": f"{name}_river", "start": begin.isoformat(), "days": (end - begin).days, "flow_m3s": 30}
+            for months in edges for begin, end in pairwise(months)]
+    overlay(root / f"{name}-years", {"inflow_flow": rows}, includes=[name])
 
 
 @pytest.mark.parametrize(("others", "told"), [
@@ -321,5 +321,5 @@ def test_a_year_that_only_one_of_joined_basins_has_says_what_each_has(root, othe
     with pytest.raises(DataError) as error:
         wateropt.load(str(file))
     (problem,) = error.value.problems
-    assert str(problem) == ("south-years/inflow_flow.csv, south_river: no value for 2004-01-01 to 2004-02-29; every month "
-                            f"of the horizon needs one; {told}")
+    assert str(problem) == ("south-years/inflow_flow.csv, south_river: no value for 2004-01-01 to 2004-02-29; every "
+                            f"month of the horizon needs one; {told}")
