@@ -226,8 +226,14 @@ WRONG = {
                                 "year.yaml, changes.0.multipli: unknown key; did you mean `multiply`?"),
     "missing key": ({"title": None}, "year.yaml, title: is missing; add it"),
     "no date": ({"start": "yesterday"}, "year.yaml, start: is `yesterday`; a date as 2022-10-01 is needed"),
-    "part of a month": ({"start": "2022-10-02"}, "year.yaml, start, end: 2022-10-02 to 2023-09-30 is not a whole "
-                        "number of months; use the first and last day of periods, e.g. 2022-10-01 and 2023-09-30"),
+    "part of a month": ({"start": "2022-10-02"}, "year.yaml, start, end: 2022-10-02 is not the first day of a month; "
+                        "2022-11-01 is the next one"),
+    "end before start": ({"start": "2023-10-01"}, "year.yaml, start, end: 2023-10-01 to 2023-09-30 runs backwards; "
+                         "exchange the two"),
+    "a year of long ago": ({"hydrology": 23}, "year.yaml, hydrology: is `23`; input should be greater than or equal "
+                           "to 1800"),
+    "a date far away": ({"end": "9999-12-31"}, "year.yaml, end: is `9999-12-31`; input should be less than or equal to "
+                        "2200-12-31"),
     "unknown step": ({"step": "week"}, "year.yaml, step: is `week`; input should be 'dekad' or 'month'"),
     "unknown basin": ({"basin": "naryn-syrdaria"},
                       "year.yaml, basin: no basin `naryn-syrdaria`; did you mean `naryn-syrdarya`?"),
@@ -315,25 +321,40 @@ def test_a_gap_in_a_series_is_named_by_its_days(basin, run):
     code, _, err = run("check", "year.yaml")
     assert code == 3
     assert err == ("error: 1 problem in scenario year\n  inflow_flow.csv, naryn: no value for 2023-03-11 to "
-                   "2023-03-20; every dekad of the horizon needs one\n")
+                   "2023-03-20; every dekad of the horizon needs one; all series have the hydrological years 2024: "
+                   "choose dates there, or add rows\n")
 
 
-def test_a_date_outside_the_data_is_told_for_every_series_that_ends_too_soon(basin, run):
-    """Each series says from when to when it has nothing."""
-    write_year(end="2024-12-31")
+EVERY_SERIES = ("inflow_flow.csv (andijan, charvak, keles and 2 more), gain_flow.csv (andijan_closure, arys, cascade "
+                "and 9 more), sea_target.csv (aral, arnasay), grid_load.csv (kg/peak, kg/rest, kz/peak and 5 more), "
+                "unit_output.csv (at_bashy, bishkek_chp, small_hydro)")
+
+
+@pytest.mark.parametrize(("changes", "place", "days"), [
+    ({"end": "2024-12-31"}, "start, end", "2024-10-01 to 2024-12-31"),
+    ({"start": "2007-10-01", "end": "2008-09-30"}, "start, end", "2007-10-01 to 2008-09-30"),
+    ({"hydrology": 2030}, "hydrology", "2029-10-01 to 2030-09-30"),
+], ids=["end", "both", "hydrology"])
+def test_a_year_without_data_is_one_error_with_the_years_that_are_there(shipped_basin, run, tmp_path, monkeypatch,
+                                                                        changes, place, days):
+    """However many series lack it; the dates are those of the files."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("wateropt.scenario.load_basin", lambda _: shipped_basin)
+    write_year(**changes)
     code, _, err = run("check", "year.yaml")
     assert code == 3
-    for series in ("inflow_flow.csv, naryn", "gain_flow.csv, cascade", "sea_target.csv, aral"):
-        assert f"{series}: no value for 2024-10-01 to 2024-12-31; every month of the horizon needs one" in err
+    assert err == (f"error: 1 problem in scenario year\n  year.yaml, {place}: no value for {days} in {EVERY_SERIES}; "
+                   "every month of the horizon needs one; all series have the hydrological years 2023, 2024: choose "
+                   "dates there, or add rows\n")
 
 
-def test_a_hydrology_without_data_says_where_the_file_was_searched(basin, run):
-    """The dates of the horizon and those in the file differ, and the message says by how much."""
-    write_year(hydrology=2030)
+def test_a_load_that_ends_before_the_horizon_is_an_error(basin, run):
+    """A grid without rows has no load; one whose rows do not reach so far is not taken for it."""
+    drop(basin / "grid_load.csv", "kg,rest,2023-03")
+    write_year(basin="basin")
     code, _, err = run("check", "year.yaml")
     assert code == 3
-    assert ("inflow_flow.csv, naryn: no value for 2022-10-01 to 2023-09-30 (in the file: 2557 days later); every month "
-            "of the horizon needs one") in err
+    assert "grid_load.csv, kg/rest: no value for 2023-03-01 to 2023-03-31" in err
 
 
 def test_two_scenarios_that_extend_each_other_are_a_loop(basin, run):

@@ -147,11 +147,15 @@ def test_two_scenarios_of_one_name_do_not_overwrite_each_other(run, tmp_path):
 
 
 def test_list_names_every_shipped_scenario(run):
-    """Name, basin, dates and step on one line each, its meaning below."""
+    """Name, basin, dates, step and meaning in columns; a meaning that does not fit stands below."""
     code, out, err = run("list")
     assert (code, err) == (0, "")
-    assert f"{NAME}: naryn-syrdarya, 2022-10-01 to 2023-09-30, by months" in out.splitlines()
-    assert len(out.splitlines()) == 2 * len(wateropt.scenario.shipped_scenarios())
+    lines = [line for line in out.splitlines() if not line.startswith(" ")]
+    assert [line.split()[0] for line in lines] == wateropt.scenario.shipped_scenarios()
+    line = next(line for line in lines if line.split()[0] == NAME)
+    assert line.split()[1:6] == ["naryn-syrdarya", "2022-10-01", "to", "2023-09-30", "month"]
+    assert len({line.index(" to ") for line in lines}) == 1
+    assert len(out.splitlines()) <= 2 * len(lines)
 
 
 def test_check_shows_the_budget_of_a_scenario_by_season(run):

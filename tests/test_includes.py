@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from datetime import date
+from itertools import pairwise
 
 import pytest
 
@@ -294,3 +296,30 @@ def test_several_scenarios_read_a_basin_once(year, monkeypatch):
         load_cases(names)
     assert len(seen) == 2
     assert {problem.file for problem in error.value.problems} == {"year/inflow_flow.csv"}
+
+
+def years_of(root, name, *years):
+    """Write a folder over a river that has its inflow in some calendar years."""
+    edges = [[date(year + month // 12, month % 12 + 1, 1) for month in range(13)] for year in years]
+    rows = [{"inflow": f"{name}_river", "start": begin.isoformat(), "days": (end - begin).days, "flow_m3s": 30}
+            for months in edges for begin, end in pairwise(months)]
+    overlay(root / f"{name}-years", {"inflow_flow": rows}, includes=[name])
+
+
+@pytest.mark.parametrize(("others", "told"), [
+    ((2003, 2004, 2022, 2023), "all series have the hydrological years 2023: choose dates there, or add rows"),
+    ((2003, 2004), "these series have the hydrological years 2023, the others 2004: lay a basin that has the missing "
+                   "ones over this one, or add rows"),
+])
+def test_a_year_that_only_one_of_joined_basins_has_says_what_each_has(root, others, told):
+    """And in which folder the years are missing."""
+    years_of(root, "north", *others)
+    years_of(root, "south", 2022, 2023)
+    file = write(root, ["both", "north-years", "south-years"], "north", "south")
+    content = json.loads(file.read_text())
+    file.write_text(json.dumps({**content, "start": "2004-01-01", "end": "2004-02-29"}))
+    with pytest.raises(DataError) as error:
+        wateropt.load(str(file))
+    (problem,) = error.value.problems
+    assert str(problem) == ("south-years/inflow_flow.csv, south_river: no value for 2004-01-01 to 2004-02-29; every "
+                            f"month of the horizon needs one; {told}")

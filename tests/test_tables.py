@@ -21,7 +21,7 @@ from wateropt.tables import (
     Table,
     along_calendar,
     daily,
-    missing_periods,
+    missing_run,
     read_rows,
     read_series,
     read_table,
@@ -177,23 +177,23 @@ def test_a_day_without_a_value_spoils_its_period_and_no_other(tmp_path):
     values = along_calendar(raw, "a", 0, march)
     assert values[[0, 2]].tolist() == [10, 40]
     assert math.isnan(values[1])
-    assert missing_periods(values, march) == "2023-03-11 to 2023-03-20"
+    assert missing_run(values, march) == (date(2023, 3, 11), date(2023, 3, 20), 0)
 
 
 def test_only_the_first_gap_is_spelt_out_and_the_others_are_counted():
     """A long list of gaps would hide what is wrong."""
     values = np.ones(12)
-    assert missing_periods(values, YEAR) == ""
+    assert missing_run(values, YEAR) is None
     values[[1, 2, 5, 11]] = np.nan
-    assert missing_periods(values, YEAR) == "2022-11-01 to 2022-12-31 and 2 more"
-    assert missing_periods(np.full(12, np.nan), YEAR) == "2022-10-01 to 2023-09-30"
+    assert missing_run(values, YEAR) == (date(2022, 11, 1), date(2022, 12, 31), 2)
+    assert missing_run(np.full(12, np.nan), YEAR) == (date(2022, 10, 1), date(2023, 9, 30), 0)
 
 
 def test_a_shift_brings_the_values_of_another_time(tmp_path):
     """With the dates of a file moved by a year, its first day serves a year later."""
     raw, _ = series(tmp_path, DATED + f"a,2022-10-01,31,7{TAIL}")
     day = date(2023, 10, 1).toordinal()
-    assert daily(raw, "a", 0, day, day + 2, shift=365).tolist() == [7, 7]
+    assert daily(raw, "a", 0, day, day + 2, years_back=1).tolist() == [7, 7]
     assert np.isnan(daily(raw, "a", 0, day, day + 2)).all()
 
 

@@ -186,7 +186,7 @@ def _layered_series(layers: Layers, table: Table, series: Series, problems: list
     merged = RawSeries(file, series.columns)
     for folder in layers.having(file):
         found: list[Problem] = []
-        merged = read_series(folder, table, series, found).over(merged)
+        merged = read_series(folder, table, series, found).within(layers.prefix(folder)).over(merged)
         problems += layers.told(folder, found)
     return merged
 

@@ -6,6 +6,7 @@ A *dekad* is days 1-10, 11-20 or 21-end of a month. A *hydrological year* runs f
 
 from __future__ import annotations
 
+from calendar import isleap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 GROWING_MONTHS = range(4, 10)
+FIRST_MONTH = 10  # of a hydrological year
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -35,6 +37,17 @@ def next_start(day: date, step: str) -> date:
 def is_start(day: date, step: str) -> bool:
     """Tell whether a period of this step begins on `day`."""
     return day.day == 1 or (step == "dekad" and day.day in (11, 21))
+
+
+def same_day(day: date, years_back: int) -> date:
+    """Return the same day of the calendar some years earlier; of 29 February, where there is none, the 28th.
+
+    >>> same_day(date(2024, 2, 29), 1), same_day(date(2023, 3, 1), -1)
+    (datetime.date(2023, 2, 28), datetime.date(2024, 3, 1))
+    """
+    if (day.month, day.day) == (2, 29) and not isleap(day.year - years_back):
+        return date(day.year - years_back, 2, 28)
+    return day.replace(year=day.year - years_back)
 
 
 @dataclass(frozen=True)
@@ -60,12 +73,18 @@ class Calendar:
         Raises:
             ValueError: the dates are not a whole number of periods.
         """
+        if last < first:
+            raise ValueError(f"{first} to {last} runs backwards; exchange the two")
+        if not is_start(first, step):
+            raise ValueError(f"{first} is not the first day of a {step}; {next_start(first, step)} is the next one")
         starts, day = [], first
         while day <= last:
             starts.append(day)
             day = next_start(day, step)
-        if not starts or not is_start(first, step) or day != last + timedelta(days=1):
-            raise ValueError(f"{first} to {last} is not a whole number of {step}s")
+        if day != last + timedelta(days=1):
+            ends = [edge - timedelta(days=1) for edge in (*starts[-1:], day)][first == starts[-1]:]
+            raise ValueError(f"{last} is not the last day of a {step}; "
+                             f"{' or '.join(map(str, ends))} is")
         return cls(tuple(starts), step)
 
     def __len__(self) -> int:
@@ -95,7 +114,7 @@ class Calendar:
     @cached_property
     def hydrological_years(self) -> npt.NDArray[np.int64]:
         """Hydrological year of each period, shape (period,)."""
-        return np.array([day.year + (day.month >= 10) for day in self.starts])
+        return np.array([day.year + (day.month >= FIRST_MONTH) for day in self.starts])
 
     def extended(self, count: int) -> Calendar:
         """Return this calendar with `count` more periods after its end."""

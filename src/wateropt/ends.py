@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 
 from wateropt.basin import Basin
-from wateropt.calendar import Calendar, Floats
+from wateropt.calendar import FIRST_MONTH, Calendar, Floats, same_day
 from wateropt.errors import Problem, nearest
 from wateropt.tables import along_calendar, daily
 from wateropt.units import HM3_PER_M3S_DAY
@@ -21,15 +21,13 @@ Observed = tuple[str, str, str]  # where an observation stands: component, serie
 RULED: dict[str, set[str]] = {"opening": set(), "closing": {"storage", "transit"}}  # what a scenario may always rule
 
 
-def hydrology_shift(first: date, hydrology: int | None) -> int:
-    """Return the days from the dates of a hydrological year's series to those of a scenario.
+def years_back(first: date, hydrology: int | None) -> int:
+    """Return the years from the dates of a scenario to those of the hydrological year whose series it uses.
 
-    >>> hydrology_shift(date(2023, 10, 1), 2023)
-    365
+    >>> years_back(date(2023, 10, 1), 2023), years_back(date(2023, 4, 1), None)
+    (1, 0)
     """
-    if hydrology is None:
-        return 0
-    return first.toordinal() - first.replace(year=hydrology - (first.month >= 10)).toordinal()
+    return 0 if hydrology is None else first.year + (first.month >= FIRST_MONTH) - hydrology
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Ends:
         basin: where observations stand.
         opening: state -> id -> value that the scenario gives.
         closing: state -> rule (`observed`, `opening`, `free`) or id -> least value.
-        shift: days from the dates of the series to those of the scenario.
+        years_back: years from the dates of the scenario to those of the series.
         file: name of the scenario's file.
         asked: (end, state, id) of what components have asked for.
     """
@@ -50,7 +48,7 @@ class Ends:
     basin: Basin
     opening: dict[str, dict[str, float]]
     closing: dict[str, str | dict[str, float]]
-    shift: int
+    years_back: int
     file: str
     problems: list[Problem]
     asked: set[tuple[str, str, str]] = field(default_factory=set)
@@ -58,7 +56,11 @@ class Ends:
     def _daily(self, observed: Observed, key: str, first: int, last: int) -> Floats:
         raw = self.basin.series[observed[0]][observed[1]]
         number = [c.name for c in raw.columns].index(observed[2])
-        return daily(raw, key, number, first, last, self.shift)
+        return daily(raw, key, number, first, last, self.years_back)
+
+    def _in_file(self, day: int) -> date:
+        """Return a day of the scenario in the dates of the series."""
+        return same_day(date.fromordinal(day), self.years_back)
 
     def value(self, state: str, key: str, observed: Observed) -> float:
         """Return an opening value: the scenario's own, or the one observed on the day before the start."""
@@ -69,8 +71,9 @@ class Ends:
         day = self.calendar.starts[0].toordinal() - 1
         found = float(self._daily(observed, key, day, day + 1)[0])
         if math.isnan(found):
-            when = self.calendar.starts[0] - timedelta(days=1)
-            self.problems.append(Problem(self.file, f"opening.{state}.{key}", f"none observed on {when}; give a value"))
+            file = self.basin.series[observed[0]][observed[1]].file
+            what = f"{file} has none on {self._in_file(day)}, the day before the start; give a value or add rows"
+            self.problems.append(Problem(self.file, f"opening.{state}.{key}", what))
         return found
 
     def least(self, state: str, key: str, observed: Observed, opening: float) -> float | None:
@@ -86,8 +89,10 @@ class Ends:
             found = float(self._daily(observed, key, day, day + 1)[0])
             if not math.isnan(found):
                 return found
-            self.problems.append(Problem(self.file, f"closing.{state}.{key}", "none observed on the last day; "
-                                         f"give `closing: {{{state}: opening}}` or a number"))
+            file = self.basin.series[observed[0]][observed[1]].file
+            what = (f"{file} has none on {self._in_file(day)}, the last day; give `closing: {{{state}: opening}}` or a "
+                    "number, or add rows")
+            self.problems.append(Problem(self.file, f"closing.{state}.{key}", what))
         return opening if rule == "opening" else None
 
     def flow_before(self, key: str, observed: Observed, days: float) -> list[float]:
@@ -111,7 +116,7 @@ class Ends:
         span = max(math.ceil(days), 1)
         raw = self.basin.series[observed[0]][observed[1]]
         number = [c.name for c in raw.columns].index(observed[2])
-        means = along_calendar(raw, key, number, self.calendar, self.shift)
+        means = along_calendar(raw, key, number, self.calendar, self.years_back)
         flow = np.repeat(means, self.calendar.days.astype(int))[-span:]
         if rule != "observed" or np.isnan(flow).any():
             flow = np.full(span, float(np.mean(before)))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from wateropt.calendar import Floats
-from wateropt.ends import hydrology_shift
+from wateropt.ends import years_back
 from wateropt.errors import DataError, Problem
 from wateropt.scenario import Case
 from wateropt.tables import Column, RawSeries, Series, Table, along_calendar, read_rows, read_series
@@ -30,13 +30,13 @@ def held(case: Case, source: str) -> dict[tuple[str, str], Floats]:
 
 
 def _observed(case: Case) -> dict[tuple[str, str], Floats]:
-    shift = hydrology_shift(case.scenario.start, case.scenario.hydrology)
+    back = years_back(case.scenario.start, case.scenario.hydrology)
     hold: dict[tuple[str, str], Floats] = {}
     for variable, (part, column) in OBSERVED.items():
         raw = case.basin.series[part]["observed"]
         number = [c.name for c in raw.columns].index(column)
         for key in raw.rows:
-            hold[variable, str(key)] = along_calendar(raw, key, number, case.calendar, shift)
+            hold[variable, str(key)] = along_calendar(raw, key, number, case.calendar, back)
     _require(hold, case, "observed")
     return {key: values for key, values in hold.items() if not np.isnan(values).all()}
 

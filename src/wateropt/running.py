@@ -147,7 +147,7 @@ def attempt(job: Job, tell: Callable[[str], None]) -> Outcome:
     try:
         clock = Clock(dict(job.spent))
         result = solve(job.case, fixed_head=job.fixed_head, hold=job.hold, clock=clock, tell=tell)
-        with _undisturbed():
+        with _blocked(signal.SIGTERM, signal.SIGINT):  # nothing is left half-written
             write_result(result, job.folder)
     except WateroptError as error:
         return failed(error.code, str(error))
@@ -175,7 +175,8 @@ class _Worker:
         context = multiprocessing.get_context("spawn")  # a forked process would share the solver's state
         self.pipe, other = context.Pipe()
         self.process: BaseProcess = context.Process(target=_work, args=(other,), daemon=True)
-        self.process.start()
+        with _blocked(signal.SIGINT):  # Ctrl-C is for the process that starts it
+            self.process.start()
         other.close()
 
     def give(self, job: Job, watch: Watch) -> None:
@@ -228,8 +229,7 @@ def _ready(pool: Sequence[_Worker]) -> list[_Worker]:
 
 
 def _work(pipe: Connection) -> None:
-    """Run jobs until there are no more; Ctrl-C is for the process that sends them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Run jobs until there are no more."""
     while True:
         try:
             job = pipe.recv()
@@ -242,12 +242,12 @@ def _work(pipe: Connection) -> None:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Hold back the signals that end a process until the body is done, so that nothing is left half-written."""
-    if not hasattr(signal, "pthread_sigmask"):
+def _blocked(*signals: signal.Signals) -> Iterator[None]:
+    """Hold back signals until the body is done; a process that is started meanwhile never hears them."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:
         yield
     finally:

@@ -5,27 +5,28 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import Field, ValidationError
 
+from wateropt.along import lay_series
 from wateropt.basin import Basin, find_basin, load_basin, read_yaml
-from wateropt.calendar import Calendar, Floats
+from wateropt.calendar import Calendar
 from wateropt.changes import Change, Strict, apply_change
 from wateropt.components import COMPONENTS, demand
-from wateropt.ends import Ends, hydrology_shift
+from wateropt.ends import Ends, years_back
 from wateropt.errors import DataError, Problem, UsageError, nearest
 from wateropt.policies import POLICIES
 from wateropt.shipped import shipped
 from wateropt.stage import Book
-from wateropt.tables import RawSeries, Table, along_calendar, missing_periods
+from wateropt.tables import Table
 from wateropt.units import UNITS
+
+EARLIEST, LATEST = date(1800, 1, 1), date(2200, 12, 31)  # a year beyond them is a slip of the pen
 
 
 class Scenario(Strict):
@@ -34,10 +35,11 @@ class Scenario(Strict):
     title: str
     meaning: str = ""
     basin: str | tuple[str, ...] = Field(description="a basin, or several laid over each other: later rows replace")
-    start: date
-    end: date
+    start: date = Field(ge=EARLIEST, le=LATEST)
+    end: date = Field(ge=EARLIEST, le=LATEST)
     step: Literal["dekad", "month"] = "dekad"
-    hydrology: int | None = Field(default=None, description="hydrological year whose dated series are used")
+    hydrology: int | None = Field(default=None, ge=EARLIEST.year, le=LATEST.year,
+                                  description="hydrological year whose dated series are used")
     opening: dict[str, dict[str, float]] = Field(default_factory=dict)
     closing: dict[str, Literal["observed", "opening", "free"] | dict[str, float]] = Field(default_factory=dict)
     closing_value: dict[str, float] = Field(default_factory=dict, description="reservoir -> USD/m3 of what is left")
@@ -257,12 +259,12 @@ def build_case(name: str, scenario: Scenario, basin: Basin) -> Case:
     try:
         calendar = Calendar.between(scenario.start, scenario.end, scenario.step)
     except ValueError as error:
-        raise DataError(f"scenario {name}", [Problem(file, "start, end", f"{error}; use the first and last day of "
-                                                     "periods, e.g. 2022-10-01 and 2023-09-30")]) from None
+        raise DataError(f"scenario {name}", [Problem(file, "start, end", str(error))]) from None
     tables = {**basin.tables, **_policy_tables(file, scenario.policies, basin.tables, problems)}
-    shift = hydrology_shift(scenario.start, scenario.hydrology)
-    ends = Ends(calendar, basin, scenario.opening, dict(scenario.closing), shift, file, problems)
-    series = {part.NAME: _along(part, tables[part.NAME], basin, calendar, shift, problems) for part in COMPONENTS}
+    back = years_back(scenario.start, scenario.hydrology)
+    ends = Ends(calendar, basin, scenario.opening, dict(scenario.closing), back, file, problems)
+    series, missing = lay_series(tables, basin, calendar, back, file)
+    problems += missing
     for number, change in enumerate(scenario.changes):
         apply_change(change, f"changes.{number}", file, tables, series, calendar, problems)
     problems += [Problem(file, "closing_value", f"no reservoir `{r}`; {nearest(r, tables['reservoir'].ids)}")
@@ -322,28 +324,6 @@ def _policy_table(part: Any, rows: Mapping[str, Mapping[str, Any]], file: str, t
 def _as_cell(value: Any) -> str:
     """Return a value of a YAML file as a cell of a table: a list as entries between semicolons."""
     return "; ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _along(part: Any, table: Table, basin: Basin, calendar: Calendar, shift: int,
-           problems: list[Problem]) -> dict[str, dict[Any, Floats]]:
-    laid: dict[str, dict[Any, Floats]] = {}
-    for series in part.SERIES:
-        raw = basin.series[part.NAME][series.name]
-        for number, column in enumerate(raw.columns):
-            laid[column.name] = {key: along_calendar(raw, key, number, calendar, shift) for key in raw.rows}
-        if series.required:
-            asked = [key for key in table if not (series.unless and table.columns[series.unless][key])]
-            problems += _gaps(raw, laid[raw.columns[0].name], asked, calendar, shift)
-    return laid
-
-
-def _gaps(raw: RawSeries, values: Mapping[Any, Floats], asked: Sequence[str], calendar: Calendar,
-          shift: int) -> list[Problem]:
-    moved = f" (in the file: {abs(shift)} days {'earlier' if shift > 0 else 'later'})" if shift else ""
-    whole = np.full(len(calendar), math.nan)
-    gaps = {key: missing_periods(values.get(key, whole), calendar) for key in asked}
-    return [Problem(raw.file, key, f"no value for {gap}{moved}; every {calendar.step} of the horizon needs one")
-            for key, gap in gaps.items() if gap]
 
 
 def _states(tables: Mapping[str, Table], ends: Ends) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -11,15 +11,17 @@ import csv
 import io
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from wateropt.calendar import Calendar, Floats
+from wateropt.calendar import Calendar, Floats, same_day
 from wateropt.errors import Problem, nearest
 from wateropt.units import suffix
 
@@ -166,17 +168,24 @@ class RawSeries:
         rows: key -> list of (first day as ordinal, days, values) for dated keys,
             or of (month, 0, values) for calendar profiles.
         monthly: keys that are calendar profiles.
+        folders: key -> folder of its rows and a slash, where that is not the basin's own.
     """
 
     file: str
     columns: tuple[Column, ...] = ()
     rows: Mapping[Key, list[tuple[int, int, tuple[float, ...]]]] = field(default_factory=dict)
     monthly: frozenset[Key] = frozenset()
+    folders: Mapping[Key, str] = field(default_factory=dict)
+
+    def within(self, folder: str) -> RawSeries:
+        """Return the series with the name of its folder and a slash, or "" for the basin's own."""
+        return replace(self, folders=dict.fromkeys(self.rows, folder))
 
     def over(self, other: RawSeries) -> RawSeries:
         """Return the rows of both; where both have a key, those of this one."""
         kept = {key for key in other.monthly if key not in self.rows}
-        return RawSeries(self.file, self.columns, {**other.rows, **self.rows}, frozenset(kept | self.monthly))
+        return RawSeries(self.file, self.columns, {**other.rows, **self.rows}, frozenset(kept | self.monthly),
+                         {**other.folders, **self.folders})
 
 
 def read_rows(path: Path, problems: list[Problem]) -> list[tuple[int, dict[str, str]]]:
@@ -361,7 +370,7 @@ def _check_times(file: str, key: Key, rows: list[tuple[int, int, tuple[float, ..
                                     "correct `days`"))
 
 
-def daily(raw: RawSeries, key: Key, column: int, first: int, last: int, shift: int = 0) -> Floats:
+def daily(raw: RawSeries, key: Key, column: int, first: int, last: int, years_back: int = 0) -> Floats:
     """Return the value of each day from ordinal `first` to before `last`; NaN where the file has none.
 
     Args:
@@ -370,37 +379,50 @@ def daily(raw: RawSeries, key: Key, column: int, first: int, last: int, shift: i
         column: number of the value column.
         first: first day, as a proleptic ordinal.
         last: day after the last, as a proleptic ordinal.
-        shift: days added to the file's dates (to use another year's hydrology).
+        years_back: use the values of the same days this many years before (another year's hydrology).
     """
     values = np.full(last - first, math.nan)
     rows = raw.rows.get(key, [])
     if key in raw.monthly:
-        months = np.array([date.fromordinal(day).month for day in range(first, last)])
         table = np.array([row[2][column] for row in rows])
-        return table[months - 1] if len(table) == 12 else values
-    for start, days, cells in rows:
-        begin = max(start + shift - first, 0)
-        values[begin : max(start + shift + days - first, 0)] = cells[column]
+        return np.asarray(table[_months(first, last) - 1]) if len(table) == 12 else values
+    if years_back:
+        days = _same_days(first, last, years_back)
+        there = daily(raw, key, column, int(days[0]), int(days[-1]) + 1)
+        return np.asarray(there[days - days[0]])
+    for start, length, cells in rows:
+        values[max(start - first, 0) : max(start + length - first, 0)] = cells[column]
     return values
 
 
-def along_calendar(raw: RawSeries, key: Key, column: int, calendar: Calendar, shift: int = 0) -> Floats:
+@lru_cache(maxsize=64)
+def _months(first: int, last: int) -> npt.NDArray[np.int64]:
+    """Return the calendar month of each day from ordinal `first` to before `last`."""
+    return np.array([date.fromordinal(day).month for day in range(first, last)])
+
+
+@lru_cache(maxsize=64)
+def _same_days(first: int, last: int, years_back: int) -> npt.NDArray[np.int64]:
+    """Return the ordinals of the same days some years before; they never fall."""
+    return np.array([same_day(date.fromordinal(day), years_back).toordinal() for day in range(first, last)])
+
+
+def along_calendar(raw: RawSeries, key: Key, column: int, calendar: Calendar, years_back: int = 0) -> Floats:
     """Return the day-weighted mean of a series in each period, shape (period,); NaN where a day is missing."""
     first = calendar.starts[0].toordinal()
-    values = daily(raw, key, column, first, calendar.end.toordinal(), shift)
+    values = daily(raw, key, column, first, calendar.end.toordinal(), years_back)
     edges = calendar.edges().astype(int)
     return np.add.reduceat(values, edges[:-1]) / calendar.days
 
 
-def missing_periods(values: Floats, calendar: Calendar) -> str:
-    """Return the first run of missing periods in words, or "" if there is none."""
+def missing_run(values: Floats, calendar: Calendar) -> tuple[date, date, int] | None:
+    """Return first and last day of the first run of missing periods, and how many more are missing; None if none is."""
     gaps = np.flatnonzero(np.isnan(values))
     if not len(gaps):
-        return ""
+        return None
     run = gaps[: int(np.argmax(np.append(np.diff(gaps) > 1, True))) + 1]
-    end = calendar.extended(1).starts[run[-1] + 1]
-    more = f" and {len(gaps) - len(run)} more" if len(gaps) > len(run) else ""
-    return f"{calendar.starts[run[0]]} to {date.fromordinal(end.toordinal() - 1)}{more}"
+    edges = [*calendar.starts, calendar.end]
+    return edges[run[0]], edges[run[-1] + 1] - timedelta(days=1), len(gaps) - len(run)
 
 
 Rule = Callable[[Mapping[str, Table]], Iterable[Problem]]

@@ -4,13 +4,37 @@ from __future__ import annotations
 
 import click
 
+WIDE = 120  # columns of a line
+
 
 @click.command("list")
 def list_scenarios() -> None:
     """List the shipped scenarios: basin, period, step and meaning."""
+    from wateropt.basin import JOIN
     from wateropt.scenario import find_scenario, read_scenario, shipped_scenarios
 
+    rows = []
     for name in shipped_scenarios():
         scenario = read_scenario(find_scenario(name))
-        click.echo(f"{name}: {' + '.join(scenario.basins)}, {scenario.start} to {scenario.end}, by {scenario.step}s")
-        click.echo(f"    {scenario.meaning}")
+        period = f"{scenario.start} to {scenario.end}"
+        rows.append((name, JOIN.join(scenario.basins), period, scenario.step, scenario.meaning or scenario.title))
+    for line in aligned(rows):
+        click.echo(line)
+
+
+def aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    """Return rows in columns, the last of which goes below, indented, where a line would be too long.
+
+    >>> aligned([("a", "river", "short"), ("bcd", "lake", "of a meaning " * 9)])
+    ['a    river  short', 'bcd  lake', '    of a meaning of a meaning of a meaning of a meaning of a meaning of a meaning \
+of a meaning of a meaning of a meaning']
+    """
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]) - 1)] if rows else []
+    lines = []
+    for *cells, last in rows:
+        head = "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+        if len(head) + 2 + len(last) <= WIDE:
+            lines.append(f"{head}  {last}")
+        else:
+            lines += [head.rstrip(), f"    {last.strip()}"]
+    return lines

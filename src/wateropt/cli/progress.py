@@ -55,7 +55,9 @@ class Progress(Watch):
 
 
 def show_summary(outcomes: Sequence[Outcome]) -> None:
-    """Print one row per scenario."""
+    """Print one row per scenario; none if the only one failed, as the reason says it all."""
+    if not any(outcome.facts for outcome in outcomes) and len(outcomes) == 1:
+        return
     rows = [HEADINGS, *map(_row, outcomes)]
     widths = [max(len(row[k]) for row in rows) for k in range(len(HEADINGS))]
     for row in rows:
@@ -70,7 +72,8 @@ def show_notices(outcomes: Sequence[Outcome]) -> None:
             click.echo(f"notice: {outcome.name}: {notice}", err=True)
     for outcome in outcomes:
         if outcome.code:
-            click.echo(f"error: {outcome.name}: {outcome.reason}", err=True)
+            name = f"{outcome.name}: " if len(outcomes) > 1 else ""
+            click.echo(f"error: {name}{outcome.reason}", err=True)
 
 
 def _row(outcome: Outcome) -> tuple[str, ...]:
