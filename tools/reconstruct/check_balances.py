@@ -6,7 +6,8 @@ Run from the repository root, with wateropt installed:
 
 Holds every observed release and canal flow, routes the rivers with the model's formulas and prints, for each basin and
 each opening date, the largest residual of each lake and gauge [hm3] and every limit that history breaks. Ends with
-status 1 if a residual exceeds 1e-6 hm3 or a limit is broken.
+status 1 if a residual exceeds 1e-6 hm3 or a limit is broken. A measured release below the least of its lake breaks
+nothing, for holding it puts the limit aside: it is counted in a line of its own.
 """
 
 from __future__ import annotations
@@ -79,12 +80,14 @@ class Replay:
         calendar: its periods.
         broken: limits that history breaks, in words.
         residuals: largest residual [hm3] by lake or gauge.
+        remarks: what is odd but breaks nothing, in words.
     """
 
     basin: str
     calendar: Calendar
     broken: list[str] = field(default_factory=list)
     residuals: dict[str, float] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
 
     def read(self, name: str) -> list[Row]:
         """Return the rows of a table; those of the basin replace those of the same asset below it."""
@@ -164,7 +167,8 @@ def lake_residual(replay: Replay, row: Row, joins: Floats, leaves: Floats) -> Fl
         f"storage of {lake}", closing, float(row["minimum_storage_hm3"]), float(row["full_storage_hm3"])
     )
     levels = [float(r["storage_hm3"]) for r in replay.read("reservoir_level") if r["reservoir"] == lake]
-    replay.check(f"level curve of {lake}", closing, min(levels), max(levels))
+    over = float(row["full_storage_hm3"])  # a surcharged lake: the end slope of its curve goes on
+    replay.check(f"level curve of {lake}", closing, min(levels), max(*levels, over))
     result: Floats = np.diff(storage) + evaporation - replay.kappa * (joins - leaves)
     return result
 
@@ -174,13 +178,25 @@ def check_release(replay: Replay, row: Row, release: Floats) -> None:
     lake = row["reservoir"]
     turbine = sum(float(r["design_flow_m3s"]) for r in replay.read("powerhouse") if r["reservoir"] == lake)
     high = turbine + float(row["bypass_capacity_m3s"]) + float(row["spill_capacity_m3s"])
-    replay.check(f"release of {lake}", release, float(row["minimum_release_m3s"]), high)
+    replay.check(f"release of {lake}", release, least_release(replay, row, release), high)
     if replay.basin != BASE:
         return
     free = float(row["free_change_m3s_per_day"]) * replay.calendar.days[1:]
     replay.check(
         f"change of release of {lake}", np.concatenate([[0.0], np.abs(np.diff(release)) - free]), -np.inf, 0.0
     )
+
+
+def least_release(replay: Replay, row: Row, release: Floats) -> Floats:
+    """Return the least release [m3/s], shape (period,); zero where less was measured, which is remarked."""
+    lake, least = row["reservoir"], float(row["minimum_release_m3s"])
+    measured = {r["start"] for r in replay.read("reservoir_observed")
+                if r["reservoir"] == lake and r["confidence"] == "measured"}
+    low = (release < least) & np.array([day.isoformat() in measured for day in replay.calendar.starts])
+    if low.any():
+        down = release[low].min()
+        replay.remarks.append(f"release of {lake}: {low.sum()} measured below {least:g}, down to {down:g} m3/s")
+    return np.where(low, 0.0, least)
 
 
 def replay_history(basin: str, calendar: Calendar) -> Replay:
@@ -316,6 +332,8 @@ def main() -> int:
             replay = replay_history(basin, Calendar.between(first, last, "dekad"))
             for name, value in replay.residuals.items():
                 print(f"  {name}: largest residual {value:.1e} hm3")
+            for text in replay.remarks:
+                print(f"  {text}")
             for text in replay.broken:
                 print(f"  broken: {text}")
             bad |= bool(replay.broken) or max(replay.residuals.values()) > TOLERANCE

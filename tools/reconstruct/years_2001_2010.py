@@ -6,12 +6,14 @@ Run from the repository root, with wateropt installed, after naryn_syrdarya.py a
 
 Reads `five_reservoirs_dekads_2001_2010.csv` and `chirchik_months_2001_2010.csv` of data/sources, and of
 data/basins/naryn-syrdarya the static tables, the mean gains of 2022-2024 and what the hydrological year 2023 lends:
-canals, sea target, Kyrgyz load, thermal plants. Writes every dated table of the basin and prints how far the mean gains
-of other years miss the lakes, and in how many dekads a number was mended or held at a limit.
+canals, sea target, Kyrgyz load, thermal plants. Writes every dated table of the basin and the lakes that stood above
+their full storage, and prints how far the mean gains of other years miss the lakes, and in how many dekads a number was
+mended or held at a limit.
 """
 
 from __future__ import annotations
 
+import csv
 from datetime import date
 
 import numpy as np
@@ -30,9 +32,11 @@ from gauges import (
 from neighbour_load import neighbour_rows
 from river import (
     BASIN,
+    LAKES,
     SOURCES,
     History,
     Label,
+    Row,
     Rows,
     Series,
     column,
@@ -52,7 +56,8 @@ STATE_PERIOD = date(2000, 12, 21)  # holds the state before the first dekad
 LAST_DAY = date(2010, 9, 30)
 SPILL_YEARS, SPILL_MONTHS = (2002, 2003, 2004, 2005, 2010), (1, 2, 3, 4)
 ARNASAY_CAPACITY = 400.0  # m3/s
-# hm3 that a full lake keeps free: by months its evaporation, and what arrives by long reaches, differ a little.
+# hm3 above the highest storage seen: by months the evaporation of a lake, and what arrives by long reaches, differ a
+# little.
 ROOM = {"toktogul": 5.0, "andijan": 5.0, "charvak": 5.0, "kairakkum": 30.0, "shardara": 30.0}
 SCRIPT = "tools/reconstruct/years_2001_2010.py"
 NET_INFLOW = ("toktogul", "andijan")
@@ -68,18 +73,13 @@ MENDED = {
 
 
 def mended(calendar: Calendar, raw: Series) -> Series:
-    """Return the table with its misprints mended, a state before it, and no value outside a lake's limits."""
+    """Return the table with its misprints mended and a state before it; every other value stays as published."""
     found = {name: values.copy() for name, values in raw.items()}
     for (name, day), (value, _) in MENDED.items():
         found[name][calendar.starts[1:].index(day)] = value
     found = {name: np.concatenate([values[:1], values]) for name, values in found.items()}
-    for row in read(BASIN / "reservoir.csv"):
-        lake = row["reservoir"]
-        if f"{lake}_storage" in found:
-            found[f"{lake}_storage"][0] = opening(calendar, found, lake)
-            low, high = float(row["minimum_storage_hm3"]), float(row["full_storage_hm3"])
-            found[f"{lake}_storage"] = np.clip(found[f"{lake}_storage"], low, high - ROOM[lake])
-            found[f"{lake}_release"] = np.maximum(found[f"{lake}_release"], float(row["minimum_release_m3s"]))
+    for lake in LAKES:
+        found[f"{lake}_storage"][0] = opening(calendar, found, lake)
     return found
 
 
@@ -89,6 +89,29 @@ def opening(calendar: Calendar, found: Series, lake: str) -> float:
     volume = calendar.days[1] * HM3_PER_M3S_DAY * (found[f"{lake}_inflow"][1] - found[f"{lake}_release"][1])
     air = evaporations(calendar)[lake].volume(calendar, np.full(len(calendar), closing))[0]
     return float(np.round(closing - volume + (0.0 if lake in NET_INFLOW else air), 3))
+
+
+def surcharged(calendar: Calendar, lakes: Series) -> list[Row]:
+    """Return the rows of the lakes that stood above their full storage, which is raised to what was seen."""
+    found = []
+    for row in read(BASIN / "reservoir.csv"):
+        lake, full = row["reservoir"], float(row["full_storage_hm3"])
+        storage = lakes.get(f"{lake}_storage", np.zeros(1))
+        if storage.max() > full:
+            day = calendar.starts[int(storage.argmax())]
+            raised = 10 * np.ceil((storage.max() + ROOM[lake]) / 10)
+            why = f"full storage {full:.0f} hm3 in {BASIN.name}; surcharged to {storage.max():.0f} in {day:%B %Y}"
+            found.append(row | {"full_storage_hm3": f"{raised:.0f}", "note": f"{why}; the rest as there"})
+    return found
+
+
+def write_surcharged(calendar: Calendar, lakes: Series) -> None:
+    """Write reservoir: only the lakes that stood above their full storage."""
+    rows = surcharged(calendar, lakes)
+    with (FOLDER / "reservoir.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def table_of_lakes(calendar: Calendar) -> Series:
@@ -158,16 +181,10 @@ INFLOW_COLUMNS = {"naryn": ("toktogul_inflow",), "andijan": ("andijan_inflow",)}
 
 
 class Labels:
-    """What the rows say of themselves; a cell that differs from the table of the lakes says why."""
+    """What the rows say of themselves; a cell that was mended says why."""
 
-    def __init__(self, calendar: Calendar, raw: Series, used: Series) -> None:
+    def __init__(self, calendar: Calendar) -> None:
         self.first = calendar.starts[0]
-        self.changed = {
-            (name, calendar.starts[t + 1]): MENDED.get((name, calendar.starts[t + 1]), (0.0, ""))[1]
-            or f"{raw[name][t]:g} in the table, held at the limit of the lake"
-            for name in raw
-            for t in np.flatnonzero(raw[name] != used[name][1:])
-        }
 
     def __call__(self, table: str, name: str, day: date) -> Label:
         """Return the label of a row."""
@@ -191,21 +208,20 @@ class Labels:
             return None
         if day == self.first:
             return Label("murphy", "reconstructed", "the state before the first dekad, from its balance")
-        why = "; ".join(text for name in columns if (text := self.changed.get((name, day))))
+        why = "; ".join(MENDED[name, day][1] for name in columns if (name, day) in MENDED)
         return Label("murphy", "reconstructed" if why else "measured", why)
 
 
-def history_2001_2010() -> tuple[History, Labels]:
-    """Return the operation of January 2001 to September 2010, and its labels."""
+def history_2001_2010() -> History:
+    """Return the operation of January 2001 to September 2010."""
     calendar = Calendar.between(STATE_PERIOD, LAST_DAY, "dekad")
-    raw = table_of_lakes(calendar)
-    lakes = mended(calendar, raw)
-    labels = Labels(calendar, raw, lakes)
+    lakes = mended(calendar, table_of_lakes(calendar))
     lakes["kyzylkum"], assumed = system_of_2023(calendar)
     lakes |= chirchik(calendar, lakes)
     assumed["arnasay"] = arnasay(calendar, lakes)
     bulletin = fill_gauges(calendar, lakes, assumed)
-    return History(calendar, bulletin, pass_the_weirs(calendar, bulletin["shardara_release"], assumed), labels), labels
+    assumed = pass_the_weirs(calendar, bulletin["shardara_release"], assumed)
+    return History(calendar, bulletin, assumed, Labels(calendar))
 
 
 # ---- power ------------------------------------------------------------------------------------------
@@ -266,10 +282,10 @@ def report_means(history: History) -> None:
                       f"seasons {np.sqrt((sums ** 2).mean()):.0f} hm3, mean {sums.mean():+.0f} hm3")
 
 
-def report_limits(history: History, labels: Labels) -> None:
-    """Print in how many dekads a value was mended or held at a limit."""
+def report_limits(history: History) -> None:
+    """Print in how many dekads a value was mended or a flow nobody published held at a limit."""
     calendar, bulletin = history.calendar, history.bulletin
-    print(f"{len(labels.changed)} cells differ from the table of the lakes, of them {len(MENDED)} misprints")
+    print(f"{len(MENDED)} misprints of the table of the lakes are mended")
     least = {"uch_kurgan_release": "naryn_uch_kurgan", "gazalkent": "gazalkent", "kokbulak": "kokbulak"}
     limits = {gauge: least_flows(calendar, name) for gauge, name in least.items()}
     for gauge, limit in (limits | LEAST).items():
@@ -284,12 +300,13 @@ def report_limits(history: History, labels: Labels) -> None:
 
 
 def main() -> None:
-    """Write every dated table of the basin."""
-    history, labels = history_2001_2010()
+    """Write every dated table of the basin, and its surcharged lakes."""
+    history = history_2001_2010()
+    write_surcharged(history.calendar, history.bulletin)
     write_tables(FOLDER, tables(history))
     write_power()
     report_means(history)
-    report_limits(history, labels)
+    report_limits(history)
 
 
 if __name__ == "__main__":
