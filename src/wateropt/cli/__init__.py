@@ -14,6 +14,7 @@ from wateropt.cli.check import check
 from wateropt.cli.compare import compare
 from wateropt.cli.export import export
 from wateropt.cli.list import list_scenarios
+from wateropt.cli.rank import rank
 from wateropt.cli.solve import solve
 from wateropt.errors import WateroptError
 
@@ -28,7 +29,7 @@ def commands() -> None:
     """
 
 
-for command in (solve, list_scenarios, check, compare, export):
+for command in (solve, list_scenarios, check, compare, rank, export):
     commands.add_command(command)
 
 
