@@ -153,8 +153,8 @@ def test_list_names_every_shipped_scenario(run):
     lines = [line for line in out.splitlines() if not line.startswith(" ")]
     assert [line.split()[0] for line in lines] == wateropt.scenario.shipped_scenarios()
     line = next(line for line in lines if line.split()[0] == NAME)
-    assert line.split()[1:6] == ["naryn-syrdarya", "2022-10-01", "to", "2023-09-30", "month"]
-    assert len({line.index(" to ") for line in lines}) == 1
+    assert line.split()[1:4] == ["2022-10-01/2023-09-30", "month", "naryn-syrdarya"]
+    assert len({line.index("/20") for line in lines}) == 1
     assert len(out.splitlines()) <= 2 * len(lines)
 
 

@@ -41,7 +41,8 @@ def jobs(case, tmp_path):
 def thirsty(case, name, factor):
     """The case with its requirement times a factor."""
     demand = case.book.series["demand"]
-    series = {**case.book.series, "demand": {**demand, "requirement": {"field": factor * demand["requirement"]["field"]}}}
+    requirement = {"field": factor * demand["requirement"]["field"]}
+    series = {**case.book.series, "demand": {**demand, "requirement": requirement}}
     return replace(case, name=name, book=replace(case.book, series=series))
 
 

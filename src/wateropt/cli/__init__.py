@@ -15,6 +15,7 @@ from wateropt.cli.compare import compare
 from wateropt.cli.export import export
 from wateropt.cli.hindcast import hindcast
 from wateropt.cli.list import list_scenarios
+from wateropt.cli.rank import rank
 from wateropt.cli.solve import solve
 from wateropt.errors import WateroptError
 
@@ -29,7 +30,7 @@ def commands() -> None:
     """
 
 
-for command in (solve, list_scenarios, check, compare, hindcast, export):
+for command in (solve, list_scenarios, check, compare, rank, hindcast, export):
     commands.add_command(command)
 
 
