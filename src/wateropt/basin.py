@@ -74,6 +74,19 @@ def find_basin(name: str, near: Path | None = None) -> Path:
     raise UsageError(f"no basin `{name}`; {nearest(name, names)}")
 
 
+def basin_folders(folder: Path) -> list[Path]:
+    """Return the folders of a basin: those that it includes first, its own last.
+
+    Raises:
+        DataError: an included folder is not there, or includes this one in turn.
+    """
+    problems: list[Problem] = []
+    folders = _included(folder, (), problems)
+    if problems:
+        raise DataError(f"basin {folder.name}", problems)
+    return folders
+
+
 def load_basin(folder: Path) -> Basin:
     """Read and check a basin's folder and those that it includes.
 

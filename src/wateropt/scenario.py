@@ -54,12 +54,23 @@ class Case:
         scenario: the file's content.
         basin: the basin, with the scenario's changes.
         book: what the stage is built from.
+        unchanged: the basin as it was read.
     """
 
     name: str
     scenario: Scenario
     basin: Basin
     book: Book
+    unchanged: Basin
+
+    def with_change(self, change: Change) -> Case:
+        """Return the case with one more change, made after its own.
+
+        Raises:
+            DataError: the change cannot be made, or what it makes does not fit the basin.
+        """
+        scenario = self.scenario.model_copy(update={"changes": [*self.scenario.changes, change]})
+        return build_case(self.name, scenario, self.unchanged)
 
     @property
     def calendar(self) -> Calendar:
@@ -237,7 +248,7 @@ def build_case(name: str, scenario: Scenario, basin: Basin) -> Case:
         raise DataError(f"scenario {name}", problems)
     settings = {"shortage_steps": basin.shortage_steps, "closing_value": scenario.closing_value}
     book = Book(calendar, basin.blocks, tables, series, opening, closing, settings)
-    return Case(name, scenario, replace(basin, tables=tables), book)
+    return Case(name, scenario, replace(basin, tables=tables), book, basin)
 
 
 def _policy_tables(file: str, rows: Sequence[Mapping[str, Any]], tables: Mapping[str, Table],

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,7 @@ GAIN = 1e-7  # relative gain below which a step limit that binds no longer matte
 FALLING = 1e-5  # relative gain above which a path whose energy is the curve's is still on its way
 EQUAL_COST = 1e-7  # relative cost that choosing among equal optima may give up
 PRICED = 1e-9  # MUSD per unit above which a column or row has a price
+NEAR = 1e-2  # of the head's tolerance: a schedule so near its path needs no further step
 IDLE = 1e-3  # weight of spill and canal flow: water goes by the bottom outlet first, and in no circles
 USUAL_FLOW = 1e3  # m³/s
 WRITTEN = 5e-10  # relative rounding of a number that is written with ten digits
@@ -43,6 +45,15 @@ class Clock:
             yield
         finally:
             self.phases[name] = self.phases.get(name, 0.0) + time.perf_counter() - begin
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a solve begins: the basis and the columns of a solved case whose LP has the same shape."""
+
+    shape: tuple[int, int]
+    basis: Any
+    x: Floats
 
 
 class LiveCase:
@@ -98,7 +109,31 @@ class LiveCase:
 
     def solve_head(self) -> tuple[Solution, bool]:
         """Solve until the LP's energy is the curve's; return the solution and whether the head settled."""
-        solution = self._first_path(self.solve_cost())
+        return self._follow(self._first_path(self.solve_cost()))
+
+    def solve_near(self, start: Start) -> tuple[Solution, bool]:
+        """Solve like `solve_head`, from the basis and along the head path of a case that differs in few numbers."""
+        if start.shape != self.lp.shape:
+            return self.solve_head()
+        self.path.step = STEP
+        self.relinearise(start.x)
+        solution = self.solve_from(start)
+        if self.path.gap(solution.x) <= NEAR * TOLERANCE and not self.path.binds(solution.x):
+            return solution, True
+        return self._follow(solution)
+
+    def solve_from(self, start: Start) -> Solution:
+        """Solve the LP as it stands, from a basis if that is one of an LP of this shape."""
+        if start.shape == self.lp.shape:
+            self.highs.start_from(start.basis)
+        return self.solve_cost()
+
+    def start(self, solution: Solution) -> Start:
+        """Return where a case that differs from this one in few numbers may begin, after a solve."""
+        return Start(self.lp.shape, self.highs.basis(), solution.x)
+
+    def _follow(self, solution: Solution) -> tuple[Solution, bool]:
+        """Follow the solutions with the head path until the LP's energy is the curve's."""
         gap, cost, self.path.step = float("inf"), solution.objective, STEP
         for _ in range(1, MOST_ITERATIONS):
             self.relinearise(solution.x)

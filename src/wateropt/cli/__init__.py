@@ -12,6 +12,7 @@ import click
 from wateropt import __version__
 from wateropt.cli.check import check
 from wateropt.cli.compare import compare
+from wateropt.cli.data import data
 from wateropt.cli.export import export
 from wateropt.cli.list import list_scenarios
 from wateropt.cli.solve import solve
@@ -28,7 +29,7 @@ def commands() -> None:
     """
 
 
-for command in (solve, list_scenarios, check, compare, export):
+for command in (solve, list_scenarios, check, compare, data, export):
     commands.add_command(command)
 
 
