@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from wateropt.basin import basin_folders
+from wateropt.basin import basin_folders, load_basin
 from wateropt.changes import Change, change_targets
 from wateropt.errors import DataError, InfeasibleError, Problem, SolverError, UsageError
 from wateropt.report.files import scenario_hash
@@ -227,7 +227,8 @@ def check_basin(folder: Path, case: Case) -> None:
     Raises:
         UsageError: the case is of another basin.
     """
-    if folder.name != case.basin.name and f"{folder.name}/basin.yaml" not in case.basin.hashes:
+    own, those = load_basin(folder).hashes, case.basin.hashes
+    if own != those and own["basin.yaml"] != those.get(f"{folder.name}/basin.yaml"):
         raise UsageError(f"the result is of the basin `{case.basin.name}`, of which `{folder.name}` is no part")
 
 
