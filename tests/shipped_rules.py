@@ -187,7 +187,7 @@ def compute(text):
 def unlike_measured(data):
     """Every number of a dated series that is called measured equals the cell of the input that it came from."""
     where = {(row["basin"], row["table"], row["id"], row["column"]): row for row in sources(data, "measured")}
-    tables = {name: {row["start"]: row for row in rows(data / "sources" / name)}
+    tables = {name: {row.get("start") or row.get("date") or row.get("month"): row for row in rows(data / "sources" / name)}
               for name in {row["file"] for row in where.values() if row["file"]}}
     used = set()
     for folder in basins(data):
@@ -199,9 +199,10 @@ def unlike_measured(data):
             if origin is None:
                 yield f"{folder.name}: {place}: measured.csv does not say where it comes from"
             elif origin["file"]:
-                given = tables[origin["file"]].get(row["start"], {}).get(origin["file_column"])
+                when = row.get("start") or row["month"]
+                given = tables[origin["file"]].get(when, {}).get(origin["file_column"])
                 if not given or float(given) != float(cell):
-                    yield f"{folder.name}: {place} {row['start']}: {cell}, in {origin['file']} {given or 'nothing'}"
+                    yield f"{folder.name}: {place} {when}: {cell}, in {origin['file']} {given or 'nothing'}"
             elif not origin["note"]:
                 yield f"{folder.name}: {place}: neither a column nor a reason"
     yield from (f"{place}: stands in measured.csv but no row is called measured" for place in sorted(set(where) - used))
