@@ -187,8 +187,9 @@ def compute(text):
 def unlike_measured(data):
     """Every number of a dated series that is called measured equals the cell of the input that it came from."""
     where = {(row["basin"], row["table"], row["id"], row["column"]): row for row in sources(data, "measured")}
-    tables = {name: {row.get("start") or row.get("date") or row.get("month"): row for row in rows(data / "sources" / name)}
-              for name in {row["file"] for row in where.values() if row["file"]}}
+    files = {row["file"] for row in where.values() if row["file"]}
+    tables = {name: {next(row[key] for key in ("start", "date", "month") if key in row): row
+                     for row in rows(data / "sources" / name)} for name in files}
     used = set()
     for folder in basins(data):
         for place, cell, row in numbers(folder):

@@ -24,7 +24,6 @@ GAIN = 1e-7  # relative gain below which a step limit that binds no longer matte
 FALLING = 1e-5  # relative gain above which a path whose energy is the curve's is still on its way
 EQUAL_COST = 1e-7  # relative cost that choosing among equal optima may give up
 PRICED = 1e-9  # MUSD per unit above which a column or row has a price
-NEAR = 1e-2  # of the head's tolerance: a schedule so near its path needs no further step
 IDLE = 1e-3  # weight of spill and canal flow: water goes by the bottom outlet first, and in no circles
 USUAL_FLOW = 1e3  # m³/s
 WRITTEN = 5e-10  # relative rounding of a number that is written with ten digits
@@ -49,11 +48,19 @@ class Clock:
 
 @dataclass(frozen=True)
 class Start:
-    """Where a solve begins: the basis and the columns of a solved case whose LP has the same shape."""
+    """Where a solve begins: at a solved case whose LP has the same shape.
+
+    Attributes:
+        shape: rows and columns of its LP; basis: its last basis.
+        x: columns along which the head path lies; step: how far storage may leave it.
+        objective: of its LP on that path [MUSD].
+    """
 
     shape: tuple[int, int]
     basis: Any
     x: Floats
+    step: float
+    objective: float
 
 
 class LiveCase:
@@ -115,22 +122,42 @@ class LiveCase:
         """Solve like `solve_head`, from the basis and along the head path of a case that differs in few numbers."""
         if start.shape != self.lp.shape:
             return self.solve_head()
-        self.path.step = STEP
-        self.relinearise(start.x)
-        solution = self.solve_from(start)
-        if self.path.gap(solution.x) <= NEAR * TOLERANCE and not self.path.binds(solution.x):
+        solution = self._solve_along(start)
+        if solution.status != OPTIMAL:  # the step may be too narrow for any schedule of this case
+            self.path.step = float("inf")
+            self._patch()
+            return self._follow(self.solve_cost())
+        moved = abs(solution.objective - start.objective) > GAIN * max(abs(start.objective), 1.0)
+        if self.path.gap(solution.x) <= TOLERANCE and not (moved and self.path.binds(solution.x)):
             return solution, True
         return self._follow(solution)
 
+    def _solve_along(self, start: Start) -> Solution:
+        """Solve the LP once, from the basis and along the head path of another case."""
+        self.path.step = start.step
+        self.relinearise(start.x)
+        self.highs.start_from(start.basis)
+        with self.clock.phase("solve"):
+            solution = self.highs.solve()
+        self.solves += 1
+        return solution
+
     def solve_from(self, start: Start) -> Solution:
-        """Solve the LP as it stands, from a basis if that is one of an LP of this shape."""
+        """Solve the LP as it stands, from the basis of another case if the LPs have the same shape."""
         if start.shape == self.lp.shape:
             self.highs.start_from(start.basis)
         return self.solve_cost()
 
     def start(self, solution: Solution) -> Start:
-        """Return where a case that differs from this one in few numbers may begin, after a solve."""
-        return Start(self.lp.shape, self.highs.basis(), solution.x)
+        """Return where cases that differ from this one in few numbers may begin, after `solve_head`.
+
+        The LP is solved once more, on the path that they will begin on, for the objective that theirs compare with.
+        """
+        here = Start(self.lp.shape, self.highs.basis(), solution.x, self.path.step, solution.objective)
+        if not self.path.storage:
+            return here
+        objective = self._solve_along(here).objective
+        return replace(here, basis=self.highs.basis(), objective=objective)
 
     def _follow(self, solution: Solution) -> tuple[Solution, bool]:
         """Follow the solutions with the head path until the LP's energy is the curve's."""

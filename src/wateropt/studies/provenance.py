@@ -245,14 +245,12 @@ class Solver:
     def __init__(self, case: Case, fixed_head: bool) -> None:
         live = LiveCase(case)
         self.case, self.fixed_head, self._lp = case, fixed_head, live.horizon.lp()
+        solution = live.solve_cost() if fixed_head else live.solve_head()[0]
         if fixed_head:
-            solution = live.solve_cost()
-            self._start = live.start(solution)
+            self._start = Start(live.lp.shape, live.highs.basis(), solution.x, live.path.step, solution.objective)
         else:
-            solution, _ = live.solve_head()
-            solution, _ = live.solve_near(live.start(solution))  # on its own path, as the others begin
             self._start = live.start(solution)
-        self.objective = solution.objective
+        self.objective = self._start.objective
 
     def objective_with(self, change: Change) -> tuple[float | None, str]:
         """Return the objective [MUSD] of the case with a change, and why there is none or it is the same."""
