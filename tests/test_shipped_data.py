@@ -1,6 +1,5 @@
 """Shipped data: every number has a source and a confidence, what is assumed has a range, what is made is made again."""
 
-import csv
 import re
 import shutil
 import subprocess
@@ -9,50 +8,34 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-import yaml
 
 import wateropt
-from wateropt.basin import NODE_COLUMNS, find_basin, load_basin
-from wateropt.components import COMPONENTS
+from shipped_rules import (
+    ABOUT_SOURCES,
+    AXIS,
+    assumed_without_range,
+    included,
+    inputs,
+    numbers,
+    provenance,
+    rows,
+    rows_without_source,
+    sources,
+    unlike_measured,
+    unlike_reported,
+)
+from wateropt.basin import find_basin, load_basin
 from wateropt.scenario import shipped_scenarios
 from wateropt.shipped import shipped
 from wateropt.tables import CONFIDENCES
 
 ROOT = Path(__file__).parents[1]
+DATA = ROOT / "data"
 BASINS = sorted(path.name for path in shipped("basins").iterdir() if path.is_dir())
 LICENCES = r"CC BY(?:-SA|-NC|-ND)* \d\.\d|Apache-2\.0|MIT|(?:L|A)?GPL-\d|ODbL"
 FREE = ("figures", "facts", "statistics", "tariffs", "treat", "document")  # what carries no licence is one of these
-WITHOUT_SOURCE = {"references", "corrections", "inflow_range"}  # the last two are sums of other tables
-INPUTS = {"naryn-syrdarya": "", "chu-talas": "chu_talas_"}  # how the inputs of a basin's reconstruction begin
-AXIS = {("reservoir_level", "storage_hm3")}  # where a curve is drawn is a choice, not a fact
-CHOSEN = AXIS | {("project", "maximum")}  # and so is how much is offered to be built
-
-
-def rows(path):
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def numbers(folder):
-    """Every number of a basin's tables: (table, id, column), its cell and its row."""
-    columns = {"node": ("node", NODE_COLUMNS)}
-    for part in COMPONENTS:
-        columns[part.NAME] = (part.NAME, part.COLUMNS)
-        columns |= {f"{part.NAME}_{series.name}": (part.NAME, series.columns) for series in part.SERIES}
-    headers = {name: (key, [c.header for c in own if c.is_number]) for name, (key, own) in columns.items()}
-    headers["reservoir_level"] = ("reservoir", ["storage_hm3", "elevation_m"])
-    for name, (key, own) in headers.items():
-        for row in rows(folder / f"{name}.csv") if (folder / f"{name}.csv").exists() else ():
-            yield from (((name, row[key], header), row[header], row) for header in own if row.get(header))
-
-
-def inputs(folder):
-    """Tables that a basin's series are made from, by their place in the repository."""
-    every = {f"data/sources/{path.name}": path for path in (ROOT / "data" / "sources").glob("*.csv")}
-    own = {name for name, path in every.items() if path.name.startswith(INPUTS.get(folder.name, "none"))}
-    others = {name for name, path in every.items() for basin, prefix in INPUTS.items()
-              if basin != folder.name and prefix and path.name.startswith(prefix)}
-    return {name: every[name] for name in sorted(own - others)}
+CHOSEN = AXIS | {("project", "maximum")}  # how much is offered to be built is a choice, not a fact
+RULES = (rows_without_source, assumed_without_range, unlike_reported, unlike_measured)
 
 
 def number_cells(folder):
@@ -60,28 +43,13 @@ def number_cells(folder):
     cells = {}
     for place, cell, _ in numbers(folder):
         cells.setdefault(place, []).append(float(cell))
-    for name, path in inputs(folder).items():
+    for name, path in inputs(DATA, folder.name).items():
         for row in rows(path):
             key = next(iter(row.values()))
             for column, cell in row.items():
                 if re.fullmatch(r"-?\d+(\.\d+)?", cell):
                     cells.setdefault((name, key, column), []).append(float(cell))
     return cells
-
-
-def included(folder):
-    """Folders of the basins that a basin includes, and of those that they include."""
-    names = yaml.safe_load((folder / "basin.yaml").read_text(encoding="utf-8")).get("includes", ())
-    return [place for name in names for place in (*included(folder.parent / name), folder.parent / name)]
-
-
-def optional_rows(path):
-    """Rows of a table that a basin need not have."""
-    return rows(path) if path.exists() else []
-
-
-def provenance(folder):
-    return {(row["table"], row["id"], row["column"]): row for row in rows(folder / "provenance.csv")}
 
 
 @pytest.fixture(params=BASINS)
@@ -120,26 +88,61 @@ def test_the_nodes_are_in_the_picture(folder):
     assert all(0 <= value <= 100 for place in places for value in place)
 
 
+# ---- the rules of every number ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_the_data_keep_every_rule(rule):
+    """A source for each row, a range for each assumed number, an excerpt for each measured or reported one."""
+    assert list(rule(DATA)) == []
+
+
+NARYN, CHU, SOURCES = "basins/naryn-syrdarya", "basins/chu-talas", "sources"
+BROKEN = {  # rule, and the file of a copy in which the first text becomes the second
+    "source": (rows_without_source, f"{NARYN}/reach.csv", "ksmake_tables,reported,12-13 h", ",reported,12-13 h"),
+    "unknown_source": (rows_without_source, f"{CHU}/canal.csv", "chu_compendium", "chu_compendia"),
+    "source_of_an_input": (rows_without_source, f"{SOURCES}/chu_talas_crops.csv", "own_estimate", ""),
+    "source_of_a_range": (rows_without_source, f"{NARYN}/provenance.csv", "kazpravda_2017", ""),
+    "confidence": (rows_without_source, f"{NARYN}/sea.csv", "assumed", "guessed"),
+    "row_of_a_range": (assumed_without_range, f"{NARYN}/provenance.csv", "grid,kg,", "grid,kz,"),
+    "low": (assumed_without_range, f"{CHU}/provenance.csv", "assumed,0,300,value", "assumed,,300,value"),
+    "new_assumption": (assumed_without_range, f"{NARYN}/reservoir.csv", "bwo,reported,area", "bwo,assumed,area"),
+    "static": (unlike_reported, f"{NARYN}/reservoir.csv", ",5500,19500,", ",5500,19501,"),
+    "profile": (unlike_reported, f"{NARYN}/instream_target.csv", "kokbulak,7,65", "kokbulak,7,66"),
+    "measured_once": (unlike_reported, f"{NARYN}/canal.csv", "KZ,150,", "KZ,151,"),
+    "other_source": (unlike_reported, f"{CHU}/canal.csv", "0.4,chu_compendium", "0.4,talas_losses"),
+    "excerpt": (unlike_reported, f"{SOURCES}/reported.csv", "Chui oblast, 188.4", "Chui oblast, 188.5"),
+    "arithmetic": (unlike_reported, f"{SOURCES}/reported.csv", "1800 - 780", "1800 - 781"),
+    "no_excerpt": (unlike_reported, f"{SOURCES}/reported.csv", "reach,chumysh_border,", "reach,chumysh,"),
+    "new_report": (unlike_reported, f"{CHU}/provenance.csv", "m3s,own_estimate,assumed", "m3s,own_estimate,reported"),
+    "dekad": (unlike_measured, f"{NARYN}/inflow_flow.csv", "2022-04-01,10,265.300", "2022-04-01,10,265.301"),
+    "input": (unlike_measured, f"{SOURCES}/syrdarya_dekads_2022_2024.csv", "04-11,10,732.2", "04-11,10,732.3"),
+    "other_day": (unlike_measured, f"{NARYN}/canal_observed.csv", "kyzylkum,2022-04-01,10", "kyzylkum,2022-04-02,9"),
+    "no_origin": (unlike_measured, f"{SOURCES}/measured.csv", "reach_observed,kal_akjar,", "reach_observed,akjar_kal,"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_rule_notices_what_is_broken(name, tmp_path):
+    """In a copy of the data with one thing changed, the rule finds it, and nothing else."""
+    rule, file, old, new = BROKEN[name]
+    shutil.copytree(DATA, tmp_path / "data")
+    path = tmp_path / "data" / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    assert 1 <= len(set(rule(tmp_path / "data"))) <= 8
+
+
 # ---- sources ----------------------------------------------------------------------------------------
 
 
-def test_every_row_has_a_source_and_a_confidence(folder):
-    """Sources are keys of references.csv; this holds for the inputs of the reconstruction as well."""
-    known = {row["key"] for row in rows(folder / "references.csv")}
-    made_from = list(inputs(folder).values())
-    for path in [*folder.glob("*.csv"), *made_from]:
-        if path.stem in WITHOUT_SOURCE:
-            continue
-        for line, row in enumerate(rows(path), 2):
-            assert row["source"] in known, f"{path.name}, line {line}"
-            if path not in made_from or "confidence" in row:
-                assert row["confidence"] in CONFIDENCES, f"{path.name}, line {line}"
-
-
-def test_every_input_of_a_reconstruction_belongs_to_a_basin():
-    """No table of sources is left out of the rule above."""
-    there = {path for basin in BASINS for path in inputs(find_basin(basin)).values()}
-    assert there == set((ROOT / "data" / "sources").glob("*.csv"))
+def test_every_input_of_a_reconstruction_belongs_to_a_basin_and_a_script():
+    """No table of sources is left out of the rules, and index.csv names none that is not there."""
+    listed = {row["file"] for row in sources(DATA, "index")}
+    assert listed == {path.name for path in (DATA / "sources").glob("*.csv") if path.stem not in ABOUT_SOURCES}
+    assert {row["basin"] for row in sources(DATA, "index")} <= set(BASINS)
+    assert {row["script"] for row in sources(DATA, "index")} <= set(SCRIPTS)
 
 
 def test_every_reference_says_what_and_where_and_under_which_licence(folder):
@@ -164,19 +167,6 @@ def test_every_licence_of_a_reference_is_in_licenses_md(folder):
 
 
 # ---- what is assumed --------------------------------------------------------------------------------
-
-
-def test_every_assumed_number_has_a_range_and_a_reason(folder):
-    """A row in provenance.csv with a range, and why: there or beside the number."""
-    ranges = provenance(folder)
-    lacking = set()
-    for place, _, row in numbers(folder):
-        off_stream = place[0] == "powerhouse" and place[2] == "pondage_hm3" and row["reservoir"]  # the lake stores
-        if row["confidence"] == "assumed" and (place[0], place[2]) not in AXIS and not off_stream:
-            given = ranges.get(place)
-            if given is None or not (given["note"] or row["note"]):
-                lacking.add(place)
-    assert not lacking
 
 
 def test_ranges_point_at_numbers_that_are_there(folder):
@@ -206,7 +196,7 @@ def test_ranges_hold_their_number(folder):
 
 
 MOSTLY_ASSUMED = {"chu-talas": 0.7}  # basins where more than a third of the rows is assumed, and how much at most
-UNGAUGED = {"chu-talas": 0.2}  # part of the water that rivers without a gauge may bring
+UNGAUGED = {"chu-talas": 0.2}  # part of the water that rivers without a gauge may bring, there and in what includes it
 
 
 def test_no_more_than_a_third_of_the_rows_is_assumed(folder):
@@ -242,39 +232,41 @@ def test_what_rivers_bring_is_measured(folder):
     """The inflows of a shipped basin are no assumptions, but for a part that is named above; those without rows are
     parts of one that has them, here or in what is included."""
     water = Counter()
-    for row in optional_rows(folder / "inflow_flow.csv"):
+    for row in rows(folder / "inflow_flow.csv"):
         water[row["confidence"]] += float(row["flow_m3s"]) * int(row["days"])
     tables = [place / "inflow_flow.csv" for place in (*included(folder), folder)]
-    flowing = {row["inflow"] for table in tables for row in optional_rows(table)}
+    flowing = {row["inflow"] for table in tables for row in rows(table)}
+    names = {place.name for place in (*included(folder), folder)}
     assert set(water) <= {"measured", "reconstructed", "assumed"}
-    assert water["assumed"] <= UNGAUGED.get(folder.name, 0.0) * water.total()
+    assert water["assumed"] <= max(UNGAUGED.get(name, 0.0) for name in names) * water.total()
     assert {row["inflow"] if row["inflow"] in flowing else row.get("share_of")
-            for row in optional_rows(folder / "inflow.csv")} <= flowing
+            for row in rows(folder / "inflow.csv")} <= flowing
 
 
 # ---- what is made -----------------------------------------------------------------------------------
 
-MADE = {  # script -> basin and its tables
-    "check_balances.py": ("naryn-syrdarya", ()),
-    "chu_talas.py": ("chu-talas", ("inflow_flow", "gain_flow", "demand_requirement", "reservoir_evaporation",
-                                   "reservoir_level", "reservoir_observed", "inflow_range")),
-    "kyrgyz_load.py": ("naryn-syrdarya", ("grid_load",)),
-    "neighbour_load.py": ("naryn-syrdarya", ()),
-    "naryn_syrdarya.py": ("naryn-syrdarya", ("inflow_flow", "gain_flow", "reservoir_observed", "reach_observed",
-                                             "canal_observed", "demand_requirement", "sea_target", "corrections")),
-}
+MADE = {row["script"]: row["basin"] for row in sources(DATA, "made")}  # the basin of a script
+TABLES = {script: [row["table"] for row in sources(DATA, "made") if row["script"] == script and row["table"]]
+          for script in MADE}
+SCRIPTS = sorted(path.name for path in (ROOT / "tools" / "reconstruct").glob("*.py")
+                 if "__main__" in path.read_text(encoding="utf-8"))
+
+
+def test_every_script_says_what_it_makes():
+    """made.csv names each script, and no other, with one basin."""
+    assert sorted(MADE) == SCRIPTS
+    assert len({(row["script"], row["basin"]) for row in sources(DATA, "made")}) == len(MADE)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("script", sorted(path.name for path in (ROOT / "tools" / "reconstruct").glob("*.py")))
+@pytest.mark.parametrize("script", SCRIPTS)
 def test_a_script_makes_the_same_tables_again(script, tmp_path):
     """In a copy of the data without them, a script writes its tables byte for byte, and touches no other file."""
     for part in ("data", "tools"):
         shutil.copytree(ROOT / part, tmp_path / part)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.csv")}
-    basin, tables = MADE[script]
-    for name in tables:
-        (tmp_path / "data" / "basins" / basin / f"{name}.csv").unlink()
+    for name in TABLES[script]:
+        (tmp_path / "data" / "basins" / MADE[script] / f"{name}.csv").unlink()
     subprocess.run([sys.executable, f"tools/reconstruct/{script}"], cwd=tmp_path, check=True, capture_output=True)
     assert {path: path.read_bytes() for path in tmp_path.rglob("*.csv")} == before
 
@@ -284,5 +276,5 @@ def test_every_reconstructed_series_is_made_by_a_script_that_is_there(folder):
     for path in folder.glob("*.csv"):
         for row in rows(path):
             if row.get("confidence") == "reconstructed" and row.get("note", "").startswith("tools/"):
-                basin, tables = MADE[Path(row["note"]).name]
-                assert (basin, path.stem in tables) == (folder.name, True)
+                script = Path(row["note"]).name
+                assert (MADE[script], path.stem in TABLES[script]) == (folder.name, True)

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.patches import Patch
 
 import wateropt
 from wateropt.hold import held
@@ -149,9 +151,6 @@ def comparison(names: list[str], done: dict[tuple[str, bool], Run]) -> str:
 
 def chart(names: list[str], done: dict[tuple[str, bool], Run], available: dict[str, float], path: Path) -> None:
     """Draw what each year cost, as operated and at best: energy and lost harvests."""
-    from matplotlib import pyplot as plt
-    from matplotlib.patches import Patch
-
     use_style()
     order = sorted(names, key=lambda n: available[n])
     figure, axis = plt.subplots(figsize=(9, 5.4))

@@ -102,6 +102,20 @@ def find_basin(name: str, near: Path | None = None) -> Path:
     raise UsageError(f"no basin `{name}`; {nearest(name, names)}")
 
 
+def basin_folders(place: Path | Sequence[Path]) -> list[Path]:
+    """Return the folders of a basin, from the lowest layer to the highest.
+
+    Raises:
+        DataError: an included folder is not there, or includes one that includes it.
+    """
+    named = [place] if isinstance(place, Path) else [*place]
+    problems: list[Problem] = []
+    layers = _layers(named, problems)
+    if problems:
+        raise DataError(f"basin {JOIN.join(folder.name for folder in named)}", problems)
+    return [*layers.folders]
+
+
 def load_basin(place: Path | Sequence[Path]) -> Basin:
     """Read and check a basin: a folder, or several laid over each other, each with those that it includes.
 

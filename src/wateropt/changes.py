@@ -49,7 +49,7 @@ class Target(NamedTuple):
     is_series: bool
 
 
-def _targets() -> dict[str, Target]:
+def change_targets() -> dict[str, Target]:
     """Return every file that may be changed; what was observed is no input of the optimization."""
     targets = {}
     for part in (*COMPONENTS, *POLICIES):
@@ -82,7 +82,7 @@ def _refusal(change: Change, targets: Mapping[str, Target]) -> str:
 def apply_change(change: Change, place: str, file: str, tables: dict[str, Table],
                  series: dict[str, dict[str, dict[Any, Floats]]], calendar: Calendar, problems: list[Problem]) -> None:
     """Make a change in the tables or series, which are replaced; what is wrong goes to `problems`."""
-    targets = _targets()
+    targets = change_targets()
     refusal = _refusal(change, targets)
     if refusal:
         problems.append(Problem(file, place, refusal))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import highspy
 import numpy as np
@@ -89,6 +90,14 @@ class Highs:
             np.array(found.col_value), np.array(found.row_value), np.array(found.col_dual), np.array(found.row_dual),
             (info.max_primal_infeasibility, info.max_dual_infeasibility), info.simplex_iteration_count,
         )
+
+    def basis(self) -> Any:
+        """Return the present basis, for `start_from`."""
+        return self._highs.getBasis()
+
+    def start_from(self, basis: Any) -> None:
+        """Begin the next solve at a basis of an LP of the same shape."""
+        self._highs.setBasis(basis)
 
     def change_bounds(self, columns: Ints, lower: Floats, upper: Floats) -> None:
         """Replace the bounds of some columns."""

@@ -22,6 +22,7 @@ from wateropt.stage import EveryStage, evaluate
 
 Ints = npt.NDArray[np.int64]
 INFINITY = float("inf")
+NUMBERS = ("cost", "lower", "upper", "row_lower", "row_upper", "row_start", "column", "value")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,15 @@ class Lp:
     value: Floats
     column_names: tuple[str, ...]
     row_names: tuple[str, ...]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Numbers of rows and columns."""
+        return len(self.row_lower), len(self.cost)
+
+    def is_like(self, other: Lp) -> bool:
+        """Tell whether two LPs hold the same numbers."""
+        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in NUMBERS)
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,15 @@ class Case:
     book: Book
     unchanged: Basin
 
+    def with_change(self, change: Change) -> Case:
+        """Return the case with one more change, made after its own.
+
+        Raises:
+            DataError: the change cannot be made, or what it makes does not fit the basin.
+        """
+        scenario = self.scenario.model_copy(update={"changes": [*self.scenario.changes, change]})
+        return build_case(self.name, scenario, self.unchanged)
+
     @property
     def calendar(self) -> Calendar:
         """Periods of the scenario."""

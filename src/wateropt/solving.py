@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -43,6 +44,23 @@ class Clock:
             yield
         finally:
             self.phases[name] = self.phases.get(name, 0.0) + time.perf_counter() - begin
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a solve begins: at a solved case whose LP has the same shape.
+
+    Attributes:
+        shape: rows and columns of its LP; basis: its last basis.
+        x: columns along which the head path lies; step: how far storage may leave it.
+        objective: of its LP on that path [MUSD].
+    """
+
+    shape: tuple[int, int]
+    basis: Any
+    x: Floats
+    step: float
+    objective: float
 
 
 class LiveCase:
@@ -98,7 +116,51 @@ class LiveCase:
 
     def solve_head(self) -> tuple[Solution, bool]:
         """Solve until the LP's energy is the curve's; return the solution and whether the head settled."""
-        solution = self._first_path(self.solve_cost(far=True))
+        return self._follow(self._first_path(self.solve_cost(far=True)))
+
+    def solve_near(self, start: Start) -> tuple[Solution, bool]:
+        """Solve like `solve_head`, from the basis and along the head path of a case that differs in few numbers."""
+        if start.shape != self.lp.shape:
+            return self.solve_head()
+        solution = self._solve_along(start)
+        if solution.status != OPTIMAL:  # the step may be too narrow for any schedule of this case
+            self.path.step = float("inf")
+            self._patch()
+            return self._follow(self.solve_cost())
+        moved = abs(solution.objective - start.objective) > GAIN * max(abs(start.objective), 1.0)
+        if self.path.gap(solution.x) <= TOLERANCE and not (moved and self.path.binds(solution.x)):
+            return solution, True
+        return self._follow(solution)
+
+    def _solve_along(self, start: Start) -> Solution:
+        """Solve the LP once, from the basis and along the head path of another case."""
+        self.path.step = start.step
+        self.relinearise(start.x)
+        self.highs.start_from(start.basis)
+        with self.clock.phase("solve"):
+            solution = self.highs.solve()
+        self.solves += 1
+        return solution
+
+    def solve_from(self, start: Start) -> Solution:
+        """Solve the LP as it stands, from the basis of another case if the LPs have the same shape."""
+        if start.shape == self.lp.shape:
+            self.highs.start_from(start.basis)
+        return self.solve_cost()
+
+    def start(self, solution: Solution) -> Start:
+        """Return where cases that differ from this one in few numbers may begin, after `solve_head`.
+
+        The LP is solved once more, on the path that they will begin on, for the objective that theirs compare with.
+        """
+        here = Start(self.lp.shape, self.highs.basis(), solution.x, self.path.step, solution.objective)
+        if not self.path.storage:
+            return here
+        objective = self._solve_along(here).objective
+        return replace(here, basis=self.highs.basis(), objective=objective)
+
+    def _follow(self, solution: Solution) -> tuple[Solution, bool]:
+        """Follow the solutions with the head path until the LP's energy is the curve's."""
         gap, cost, self.path.step = float("inf"), solution.objective, STEP
         for _ in range(1, MOST_ITERATIONS):
             self.relinearise(solution.x)

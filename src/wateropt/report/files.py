@@ -20,6 +20,7 @@ from wateropt.notices import notices
 from wateropt.report.dataset import write_netcdf
 from wateropt.report.tables import COLUMNS, TABLES
 from wateropt.result import Result
+from wateropt.scenario import Case
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +75,6 @@ def _cell(value: Any) -> Any:
 def summary(result: Result) -> dict[str, Any]:
     """Return what `summary.json` holds."""
     case, run = result.case, result.run
-    scenario = case.scenario.model_dump_json(warnings=False, exclude={"basin"})  # what the basin holds has hashes
     return {
         "wateropt": __version__, "scenario": case.name, "title": case.scenario.title, "basin": case.basin.name,
         "start": case.calendar.starts[0].isoformat(), "end": case.scenario.end.isoformat(), "step": case.calendar.step,
@@ -82,7 +82,7 @@ def summary(result: Result) -> dict[str, Any]:
         "price_year": case.basin.price_year, "sizes": run["sizes"], "solves": run["solves"],
         "fixed_head": run["fixed_head"], "held": run["held"], "head_gap": float(f"{run['head_gap']:.3g}"),
         "residuals": run["residuals"], "notices": notices(result),
-        "scenario_sha256": _hash(scenario),
+        "scenario_sha256": scenario_hash(case),
         "inputs_sha256": dict(case.basin.hashes),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in SOLVED_WITH}},
         "seconds": {name: round(value, 3) for name, value in run["phases"].items()},
@@ -98,7 +98,9 @@ def totals(result: Result) -> dict[str, float]:
             "unmet_claims_hm3": float(short["claim"])}
 
 
-def _hash(text: str) -> str:
+def scenario_hash(case: Case) -> str:
+    """Return the SHA-256 of what a scenario says; what its basin holds has hashes of its own."""
+    text = case.scenario.model_dump_json(warnings=False, exclude={"basin"})
     return hashlib.sha256(text.encode()).hexdigest()
 
 
