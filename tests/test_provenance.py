@@ -212,6 +212,30 @@ def test_an_end_without_a_schedule_is_a_row(tmp_path):
     assert (full.low, full.high, full.swing) == (None, None, None)
 
 
+def test_an_end_without_a_schedule_is_a_row_where_no_plant_has_a_lake(tmp_path):
+    """The same without a head path."""
+    basin = SmallBasin().inflow("river", "end_of_river", 1).sink("sea", "end_of_river").grid(load=100)
+    basin.exchange("seller", "supply", 50).unit("thermal", 40, 50, must_run=10)
+    case = basin.load(tmp_path)
+    state(tmp_path / "basin", ("unit_output", "thermal", "must_run_mw", "assumed", 0, 80, "value"))
+    _, (effect,) = effects(case, "", ranges(tmp_path / "basin"), workers=1)
+    assert effect.high is None
+    assert effect.reason.startswith("high: no schedule")
+
+
+def test_a_path_too_narrow_for_an_end_is_left(tmp_path):
+    """The most the lake may hold, far below what it holds in the base case, has a schedule: the path gives way."""
+    everything(tmp_path, policies=[])
+    state(tmp_path / "basin", ("inflow_flow", "river", "flow_m3s", "assumed", 0.2, 3, "factor"),
+          ("reservoir", "lake", "full_storage_hm3", "assumed", 501, 1000, "value"),
+          ("reservoir", "lake", "minimum_storage_hm3", "assumed", 0, 499, "value"))
+    case = wateropt.load(str(tmp_path / "small.yaml"))
+    _, found = effects(case, "", ranges(tmp_path / "basin"), workers=1)
+    for one in found:
+        cold = [wateropt.solve(case.with_change(one.range.change(n)), choose=False).objective for n in (0, 1)]
+        assert (one.low, one.high) == pytest.approx(tuple(cold), rel=1e-5)
+
+
 def test_a_number_that_changes_nothing_is_not_solved(tmp_path):
     """Where the LP holds the same numbers after a change, the objective is the case's own, and it is said."""
     everything(tmp_path)

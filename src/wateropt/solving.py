@@ -124,13 +124,18 @@ class LiveCase:
             return self.solve_head()
         solution = self._solve_along(start)
         if solution.status != OPTIMAL:  # the step may be too narrow for any schedule of this case
-            self.path.step = float("inf")
-            self._patch()
+            self._widen()
             return self._follow(self.solve_cost())
         moved = abs(solution.objective - start.objective) > GAIN * max(abs(start.objective), 1.0)
         if self.path.gap(solution.x) <= TOLERANCE and not (moved and self.path.binds(solution.x)):
             return solution, True
         return self._follow(solution)
+
+    def _widen(self) -> None:
+        """Let storage leave the head path as far as it likes."""
+        if self.path.storage:
+            self.path.step = float("inf")
+            self._patch()
 
     def _solve_along(self, start: Start) -> Solution:
         """Solve the LP once, from the basis and along the head path of another case."""

@@ -29,7 +29,7 @@ from wateropt.tables import CONFIDENCES
 
 SHORT = 90  # characters of a citation in a list
 NO_DATA = ("references", "provenance")  # tables about numbers
-NOISE = 1e-6  # relative movement of the objective that the head's iterations may leave
+NOISE = 1e-5  # relative movement of the objective that the head's iterations may leave
 LOW, HIGH = 0, 1
 NOT_IN_LP = "not in the LP of this horizon"
 NOT_TABLES = {"basin.yaml": "a setting of the basin, no table", "scenario": "a setting of a scenario, no table",
