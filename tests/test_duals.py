@@ -229,3 +229,14 @@ def test_duals_agree_with_the_head_solved_anew(monthly, monkeypatch):
         step = 5e-4 * max(abs(cell.value), 500.0)
         less, more = (settled_cost(moved(case, cell, sign * step)) for sign in (-1, 1))
         assert (more - less) / (2 * step) == pytest.approx(solution.reduced[cell.column], rel=0.01), cell
+
+
+def test_a_long_horizon_ends_at_the_optimum_of_a_short_one(monkeypatch, monthly, monthly_result):
+    """Interior point and crossover lead to the same cost, schedule totals and water values as simplex alone."""
+    monkeypatch.setattr("wateropt.highs.LONG", 0)
+    result = solving.solve(monthly)
+    assert result.objective == pytest.approx(monthly_result.objective, rel=1e-6)
+    for node in ("toktogul", "shardara"):
+        assert result.water_value(node) == pytest.approx(monthly_result.water_value(node), rel=1e-3, abs=1e-6)
+    for place in {line.place for line in monthly_result.ledger("account")}:
+        assert result.account(*place) == pytest.approx(monthly_result.account(*place), rel=1e-3, abs=0.02)

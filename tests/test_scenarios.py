@@ -10,6 +10,7 @@ import pytest
 
 import wateropt
 from wateropt.basin import find_basin, load_basin
+from wateropt.changes import Change
 from wateropt.report.files import table
 from wateropt.scenario import build_case, find_scenario, read_scenario, shipped_scenarios
 
@@ -252,3 +253,12 @@ def test_filling_kambarata_takes_water_from_the_year(dry):
     assert storage[0] == 0
     assert storage[-1] >= 2530 - 1e-6
     assert filling.objective > dry.objective + ROUNDING
+
+
+def test_a_schedule_between_two_nearly_equal_optima_settles():
+    """With 11 % more inflow the head of the chosen schedule jumps to and fro until its step shrinks."""
+    scenario = read_scenario(find_scenario("dry-2023-joined"))
+    wetter = Change(table="inflow_flow", column="flow", multiply=1.11)
+    case = build_case("wetter", scenario.model_copy(update={"changes": [*scenario.changes, wetter]}),
+                      basin(scenario.basins))
+    assert wateropt.solve(case).status == "optimal"

@@ -14,6 +14,10 @@ from wateropt.errors import OutputError, SolverError
 from wateropt.horizon import Ints, Lp
 
 OPTIMAL, INFEASIBLE = "optimal", "infeasible"
+FAILED = (highspy.HighsModelStatus.kUnknown, highspy.HighsModelStatus.kSolveError)
+# What is tried from scratch, one after another, where numbers failed: option, value, usual value. Without presolve
+# first: with it the cost of such an LP came out 1e-5 wrong, called optimal.
+AGAIN = (("presolve", "off", "choose"), ("simplex_strategy", 4, 1), ("presolve", "choose", "choose"))
 LONG = 40_000  # columns from which an interior point is found sooner than a far-away vertex by simplex steps
 
 
@@ -64,7 +68,7 @@ class Highs:
         self.columns = len(lp.cost)
 
     def solve(self, far: bool = False) -> Solution:
-        """Solve by the dual simplex from the present basis; if that fails for numerical reasons, once from scratch.
+        """Solve by the dual simplex from the present basis; if that fails for numerical reasons, from scratch.
 
         Args:
             far: nothing is known of the optimum yet, or much has changed. A long LP is then solved by interior
@@ -77,9 +81,13 @@ class Highs:
         self._highs.run()
         if by_interior_point:
             self._highs.setOptionValue("solver", "choose")
-        if self._highs.getModelStatus() in (highspy.HighsModelStatus.kUnknown, highspy.HighsModelStatus.kSolveError):
+        for option, value, usual in AGAIN:
+            if self._highs.getModelStatus() not in FAILED:
+                break
             self._highs.clearSolver()
+            self._highs.setOptionValue(option, value)
             self._highs.run()
+            self._highs.setOptionValue(option, usual)
         status = self._highs.getModelStatus()
         words = {highspy.HighsModelStatus.kOptimal: OPTIMAL, highspy.HighsModelStatus.kInfeasible: INFEASIBLE,
                  highspy.HighsModelStatus.kUnboundedOrInfeasible: INFEASIBLE}

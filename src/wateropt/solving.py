@@ -19,7 +19,8 @@ from wateropt.result import Result
 from wateropt.scenario import Case
 
 MOST_ITERATIONS = 30
-MOST_CHOICES = 10
+MOST_CHOICES = 20
+FREE_CHOICES = 5  # after which the step of the head shrinks
 GAIN = 1e-7  # relative gain below which a step limit that binds no longer matters: an optimum between limits
 FALLING = 1e-5  # relative gain above which a path whose energy is the curve's is still on its way
 EQUAL_COST = 1e-7  # relative cost that choosing among equal optima may give up
@@ -210,11 +211,15 @@ class LiveCase:
         return chosen if given_up <= EQUAL_COST * max(abs(solution.objective), 1.0) else solution
 
     def settle(self, solution: Solution, chosen: Solution) -> tuple[Solution, Solution, bool]:
-        """Follow a chosen schedule whose head left the path until its energy is the curve's too."""
-        for _ in range(MOST_CHOICES):
+        """Follow a chosen schedule whose head left the path until its energy is the curve's too.
+
+        After some turns the step shrinks: between two nearly equal optima it would jump for ever.
+        """
+        for turn in range(MOST_CHOICES):
             if self.path.gap(chosen.x) <= TOLERANCE:
                 return solution, chosen, True
-            self.path.step *= SHRINK  # at a kink the choice would else go to and fro between two schedules
+            if turn >= FREE_CHOICES:
+                self.path.step *= SHRINK
             self.relinearise(chosen.x)
             solution = self.solve_cost()
             chosen = self.choose(solution)
