@@ -240,3 +240,18 @@ def test_a_long_horizon_ends_at_the_optimum_of_a_short_one(monkeypatch, monthly,
         assert result.water_value(node) == pytest.approx(monthly_result.water_value(node), rel=1e-3, abs=1e-6)
     for place in {line.place for line in monthly_result.ledger("account")}:
         assert result.account(*place) == pytest.approx(monthly_result.account(*place), rel=1e-3, abs=0.02)
+
+
+@pytest.mark.parametrize("name", ["dry-2023", "dry-2023-climate-minus-25"])
+def test_an_optimum_keeps_its_rows(name):
+    """Rows recomputed from the matrix and the columns, not taken from the solver: nothing is missed.
+
+    With the solver's usual pivots the second case missed water balances by 7e-2 hm3 and was called optimal.
+    """
+    live = LiveCase(wateropt.load(name))
+    solution = live.solve_cost()
+    row = np.add.reduceat(live.lp.value * solution.x[live.lp.column], live.lp.row_start[:-1])
+    assert (live.lp.row_lower - row).max() <= 1e-7
+    assert (row - live.lp.row_upper).max() <= 1e-7
+    assert (live.lp.lower - solution.x).max() <= 1e-7
+    assert (solution.x - live.lp.upper).max() <= 1e-7
