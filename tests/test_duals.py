@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+import wateropt
 from wateropt import solving
 from wateropt.highs import OPTIMAL
 from wateropt.scenario import build_case
