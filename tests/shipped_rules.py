@@ -25,12 +25,19 @@ YEARS = "hydrological_year"  # the record that tells dry years: no table of the 
 NUMBER = r"-?\d+(?:\.\d+)?"
 
 
+READ = {}  # tables by name, time and size: those of a copy are the same rows and are read once
+
+
 def rows(path):
-    """The rows of a table; none if it is not there."""
+    """The rows of a table, not to be changed; none if it is not there."""
     if not path.exists():
         return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    about = path.stat()
+    key = (path.parent.name, path.name, about.st_mtime_ns, about.st_size)
+    if key not in READ:
+        with path.open(encoding="utf-8", newline="") as file:
+            READ[key] = list(csv.DictReader(file))
+    return READ[key]
 
 
 def basins(data):
