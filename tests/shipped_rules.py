@@ -25,12 +25,19 @@ YEARS = "hydrological_year"  # the record that tells dry years: no table of the 
 NUMBER = r"-?\d+(?:\.\d+)?"
 
 
+READ = {}  # tables by name, time and size: those of a copy are the same rows and are read once
+
+
 def rows(path):
-    """The rows of a table; none if it is not there."""
+    """The rows of a table, not to be changed; none if it is not there."""
     if not path.exists():
         return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    about = path.stat()
+    key = (path.parent.name, path.name, about.st_mtime_ns, about.st_size)
+    if key not in READ:
+        with path.open(encoding="utf-8", newline="") as file:
+            READ[key] = list(csv.DictReader(file))
+    return READ[key]
 
 
 def basins(data):
@@ -61,14 +68,15 @@ def headers(folder):
         columns |= {f"{part.NAME}_{series.name}": (part.NAME, series.columns) for series in part.SERIES}
     found = {name: (key, [c.header for c in own if c.is_number]) for name, (key, own) in columns.items()}
     found["reservoir_level"] = ("reservoir", ["storage_hm3", "elevation_m"])
+    found["generation_reported"] = ("grid", ["generation_gwh"])
     years = rows(folder / f"{YEARS}.csv")
     return found | {YEARS: (YEARS, [name for name in (years[0] if years else ()) if name.endswith("_hm3")])}
 
 
-def numbers(folder):
-    """Every number of a basin's tables: (table, id, column), its cell and its row."""
+def numbers(folder, tables=None):
+    """Every number of a basin's tables, or of some of them: (table, id, column), its cell and its row."""
     for name, (key, own) in headers(folder).items():
-        for row in rows(folder / f"{name}.csv"):
+        for row in rows(folder / f"{name}.csv") if tables is None or name in tables else ():
             yield from (((name, row[key], header), row[header], row) for header in own if row.get(header))
 
 
@@ -121,15 +129,31 @@ def assumed_without_range(data):
 # ---- what was measured or reported is what was published ---------------------------------------------------
 
 
+def repeated(folder):
+    """Static numbers that a basin repeats from what it includes: (place, cell) -> the folder they come from."""
+    dated = {f"{part.NAME}_{series.name}" for part in COMPONENTS for series in part.SERIES}
+    tables = {path.stem for path in folder.glob("*.csv")} - dated
+    return {(place, cell): below for below in included(folder) for place, cell, _ in numbers(below, tables)}
+
+
 def static_or_reported(folder):
-    """The numbers that need an excerpt: (place, when, cell, source). Dated measurements have inputs instead."""
-    ranges = provenance(folder)
+    """The numbers that need an excerpt: (basin of the excerpt, place, when, cell, source). Dated measurements have
+    inputs instead. A number that is repeated from an included basin has its range and its excerpt there."""
+    below = repeated(folder)
+    ranges = {home: provenance(home) for home in {folder, *below.values()}}
     for place, cell, row in numbers(folder):
-        own = ranges.get(place, row)
-        when = row.get("start") or row.get("month") or ""
-        asked = own["confidence"] == "reported" or (own["confidence"] == "measured" and not when)
+        home = folder if place in ranges[folder] else below.get((place, cell), folder)
+        own = ranges[home].get(place, row)
+        when = moments(row)
+        asked = own["confidence"] == "reported" or (own["confidence"] == "measured" and not any(when))
         if asked and place[0] != YEARS and (place[0], place[2]) not in DRAWN and not stands_for_nothing(place, row):
-            yield place, when, cell, own["source"]
+            yield home.name, place, when, cell, own["source"]
+
+
+def moments(row):
+    """What `when` of an excerpt may be for a row, the narrowest first."""
+    start = row.get("start", "")
+    return (f"{start}, {row['days']} days" if start else "", start or row.get("month", ""), "")
 
 
 def unlike_reported(data):
@@ -139,15 +163,15 @@ def unlike_reported(data):
         excerpts.setdefault((row["basin"], row["table"], row["id"], row["column"]), {})[row["when"]] = row
     used = set()
     for folder in basins(data):
-        for place, when, cell, source in static_or_reported(folder):
-            by_time = excerpts.get((folder.name, *place), {})
-            row = by_time.get(when, by_time.get(""))
+        for home, place, when, cell, source in static_or_reported(folder):
+            by_time = excerpts.get((home, *place), {})
+            row = next((by_time[one] for one in when if one in by_time), None)
             if row is None:
-                yield f"{folder.name}: {place} {when}: no excerpt"
+                yield f"{folder.name}: {place} {when[0]}: no excerpt"
                 continue
-            used.add((folder.name, *place))
+            used.add((home, *place))
             if row["source"] != source or float(row["value"]) != float(cell):
-                yield f"{folder.name}: {place} {when}: {cell} of {source}, but {row['value']} of {row['source']}"
+                yield f"{folder.name}: {place} {when[0]}: {cell} of {source}, but {row['value']} of {row['source']}"
     yield from (f"{place}: an excerpt of no number" for place in sorted(set(excerpts) - used))
     yield from (f"{row['basin']}, {row['id']}, {row['column']}: {found}" for row in sources(data, "reported")
                 for found in [unlike_published(row)] if found)

@@ -92,7 +92,7 @@ def everything(tmp_path_factory):
     return small.everything(tmp_path_factory.mktemp("everything"), end="2024-03-31")
 
 
-@pytest.mark.parametrize("name", ["agreed", "dry", "everything"])
+@pytest.mark.parametrize("name", ["agreed", pytest.param("dry", marks=pytest.mark.slow), "everything"])
 def test_the_full_pyomo_model_is_the_horizon_lp(name, request):
     """Bounds, costs and entries of both are the same, name by name, by months with clauses, by dekads, and of every
     kind of asset and clause."""

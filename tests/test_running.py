@@ -141,7 +141,7 @@ def scenarios(case, tmp_path, monkeypatch):
     return names
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_scenario_without_a_schedule_does_not_stop_the_others(scenarios, tmp_path, workers):
     """All are tried, the finished are written, the table shows all; the code is that of no schedule."""
     done = subprocess.run([sys.executable, "-m", "wateropt", "solve", *scenarios, "--out", "out", "--workers",

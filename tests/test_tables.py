@@ -238,7 +238,11 @@ MODULES = sorted(module.name for module in pkgutil.walk_packages(wateropt.__path
                  if not module.name.endswith("__main__"))
 
 
-@pytest.mark.parametrize("name", ["wateropt", *MODULES])
+LONG = {"wateropt.studies.hindcast"}  # solves a whole year four times
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) if name in LONG else name
+                                  for name in ("wateropt", *MODULES)])
 def test_the_examples_of_docstrings_run(name):
     """Every example in a docstring gives what it says."""
     module = importlib.import_module(name)
