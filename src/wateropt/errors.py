@@ -71,6 +71,12 @@ class SolverError(WateroptError):
     code = 5
 
 
+class DriftError(WateroptError):
+    """Results are not those of a baseline."""
+
+    code = 6
+
+
 class OutputError(WateroptError):
     """A result cannot be written."""
 

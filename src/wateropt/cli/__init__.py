@@ -14,6 +14,7 @@ from wateropt.cli.check import check
 from wateropt.cli.compare import compare
 from wateropt.cli.data import data
 from wateropt.cli.export import export
+from wateropt.cli.gate import gate
 from wateropt.cli.hindcast import hindcast
 from wateropt.cli.list import list_scenarios
 from wateropt.cli.rank import rank
@@ -27,11 +28,11 @@ def commands() -> None:
     """Decide how much water to release, from which reservoir, when.
 
     Exit codes: 0 done; 1 a bug; 2 wrong command line; 3 wrong data; 4 no schedule satisfies the hard
-    requirements; 5 the solver stopped early; 8 cannot write.
+    requirements; 5 the solver stopped early; 6 results drifted from a baseline; 8 cannot write.
     """
 
 
-for command in (solve, list_scenarios, check, compare, rank, hindcast, data, export):
+for command in (solve, list_scenarios, check, compare, rank, hindcast, data, export, gate):
     commands.add_command(command)
 
 

@@ -1,0 +1,1 @@
+"""Gate: run a committed suite of scenarios again and compare with its committed baseline."""
