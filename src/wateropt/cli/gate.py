@@ -97,6 +97,7 @@ def _update(report: Report, file: Path, changelog: Changelog) -> None:
 
     rows = update(report, file, changelog)
     if rows:
-        click.echo(f"{file.name} is written, and {len(rows)} rows in {changelog.path.name}", err=True)
+        many = f"{len(rows)} rows" if len(rows) > 1 else "a row"
+        click.echo(f"{file.name} is written, and {many} in {changelog.path.name}", err=True)
     else:
         click.echo(f"nothing moved; {file.name} stays as it is", err=True)

@@ -33,7 +33,9 @@ from wateropt.studies.gate.suite import Asked, Suite, asked_rows, hold_source, l
 
 MOST = 10  # groups of inputs that are changed back, one after another
 LONG = 20_000  # periods times assets above which a case is not solved again for each input
-SOLVED, FIRST_ORDER, UNKNOWN = "solved again without it", "first order, by marginal values", "not known"
+MINOR = 0.02  # share of the largest cause below which another is not named
+SOLVED, FIRST_ORDER = "solved again without it", "to first order, by its marginal values"
+UNKNOWN = "its share is not known"
 DATA = {("inflow_flow", "flow_m3s"): "inflow", ("demand_requirement", "requirement_m3s"): "requirement",
         ("sea_target", "target_m3s"): "sea_target", ("instream_target", "target_m3s"): "instream_target",
         ("unit_output", "available_mw"): "available_capacity", ("unit_output", "must_run_mw"): "must_run",
@@ -88,7 +90,7 @@ def solve_task(task: Task) -> Measured:
     every = measure(result, [asked.quantity for asked in task.asked])
     kept = {name: quantity for name, quantity in every.items() if any(fits(name, asked) for asked in task.asked)}
     misses = {asked: _hint(asked, every) for asked in task.asked if not any(fits(name, asked) for name in every)}
-    return Measured(dict(sorted(kept.items())), misses, _slopes(result))
+    return Measured(kept, misses, _slopes(result))
 
 
 def _hint(asked: Asked, every: Mapping[str, Quantity]) -> str:
@@ -195,9 +197,10 @@ class Report:
 
     def why(self, run: str, name: str) -> list[str]:
         """Return what moved a quantity, in words, the largest share first."""
-        causes = sorted(self.causes.get(run, ()), key=lambda cause: -abs(cause.shares.get(name, 0.0)))
-        if causes:
-            return [cause.words for cause in causes if cause.shares.get(name)] or [cause.words for cause in causes]
+        shares = {cause.words: abs(cause.shares.get(name, 0.0)) for cause in self.causes.get(run, ())}
+        if shares:
+            named = [words for words, share in shares.items() if share > MINOR * max(shares.values())]
+            return sorted(named, key=lambda words: -shares[words]) or list(shares)
         if self.before is None or run not in self.before.runs:
             return ["first baseline"]
         return [f"no input changed: {self.programs or 'the program'}"]
@@ -280,7 +283,7 @@ def _programs(before: Baseline, now: Baseline) -> str:
 
 def _compare(task: Task, old: Recorded | None, new: Measured) -> Iterator[Compared]:
     before = old.values if old else {}
-    for name in sorted({*before, *new.values}) if not new.code else ():
+    for name in dict.fromkeys([*new.values, *before]) if not new.code else ():
         a, b = before.get(name), new.values.get(name)
         row = next((asked for asked in reversed(task.asked) if fits(name, asked)), None)
         allowed = row.allowed(a.value) if row and a else 0.0

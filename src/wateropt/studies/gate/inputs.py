@@ -67,7 +67,8 @@ class InputChange(NamedTuple):
         moved = int((~np.isclose(old, new, rtol=1e-9, atol=0, equal_nan=True)).sum())
         if len(old) == 1:
             return f"{before:.6g} -> {after:.6g}{share}"
-        return f"mean {before:.6g} -> {after:.6g}{share} in {moved} of {len(old)} periods"
+        where = "all periods" if moved == len(old) else f"{moved} of {len(old)} periods"
+        return f"mean {before:.6g} -> {after:.6g}{share} in {where}"
 
 
 def _numbers(value: Value) -> Any:

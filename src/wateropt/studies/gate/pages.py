@@ -8,10 +8,11 @@ from xml.etree import ElementTree as Xml
 
 from wateropt.errors import OutputError
 from wateropt.studies.gate.changelog import shown
-from wateropt.studies.gate.check import Cause, Compared, Report
+from wateropt.studies.gate.check import Compared, Report
 
 FEW = 3  # causes that stand under a quantity
-NEGLIGIBLE = 1e-3  # share of a movement below which a cause is not worth a line
+NEGLIGIBLE = 1e-3  # share of a movement below which a cause is not worth a word
+ODD = 0.02  # share of a movement above which it is said that causes do not add up to it
 
 
 def heading(report: Report) -> str:
@@ -22,15 +23,24 @@ def heading(report: Report) -> str:
 
 
 def lines(report: Report) -> Iterator[str]:
-    """Yield what moved, by how much, and what moved it."""
+    """Yield what moved, by how much, and what moved it: inputs by number, and how much each of them moved."""
     yield heading(report)
     for run in dict.fromkeys(one.run for one in report.moved):
         yield run
+        yield from (f"  {line}" for line in _causes(report, run))
         for one in (one for one in report.moved if one.run == run):
-            yield f"  {_words(one)}"
-            yield from (f"    {line}" for line in _shares(report, one))
+            shares = ", ".join(_shares(report, one))
+            yield f"  {_words(one)}" + (f": {shares}" if shares else "")
     for run, (_, reason) in report.failures.items():
         yield f"{run}: {reason}"
+
+
+def _causes(report: Report, run: str) -> list[str]:
+    """Return what changed in a run, numbered."""
+    causes = report.causes.get(run, ())
+    if not causes:
+        return report.why(run, "")
+    return [f"[{number}] {cause.words} ({cause.how})" for number, cause in enumerate(causes, start=1)]
 
 
 def remarks(report: Report) -> Iterator[str]:
@@ -54,25 +64,23 @@ def _words(one: Compared) -> str:
 
 
 def _shares(report: Report, one: Compared) -> list[str]:
-    """Return the causes of a movement with what each of them moved, the largest first."""
+    """Return by how much the numbered inputs moved a quantity, the largest first."""
     causes = report.causes.get(one.run, ())
     if not causes or one.old is None or one.new is None:
-        return report.why(one.run, one.name)[:FEW]
-    known = [(cause.shares[one.name], cause) for cause in causes if one.name in cause.shares]
-    known.sort(key=lambda pair: (-abs(pair[0]), pair[1].words))
-    least = NEGLIGIBLE * abs(one.new - one.old)
-    told = [f"{share:+.4g} {one.unit}: {cause.words} ({cause.how})" for share, cause in known[:FEW]
-            if abs(share) > least]
-    rest = one.new - one.old - sum(share for share, _ in known)
-    if known and abs(rest) > max(one.allowed, 0.01 * abs(one.new - one.old)):
-        told.append(f"{rest:+.4g} {one.unit}: not owed to one input alone" + _programs(report))
-    blind: list[Cause] = [cause for cause in causes if one.name not in cause.shares]
-    told += [f"? {one.unit}: {cause.words} ({cause.how})" for cause in blind[:FEW]]
+        return []
+    known = [(cause.shares[one.name], number) for number, cause in enumerate(causes, start=1)
+             if one.name in cause.shares]
+    known.sort(key=lambda pair: (-abs(pair[0]), pair[1]))
+    moved = one.new - one.old
+    told = [f"{share:+.4g} by [{number}]" for share, number in known[:FEW] if abs(share) > NEGLIGIBLE * abs(moved)]
+    rest = moved - sum(share for share, _ in known)
+    if abs(rest) > max(one.allowed, ODD * abs(moved)):
+        told.append(f"{rest:+.4g} by no single input{_programs(report)}")
     return told
 
 
 def _programs(report: Report) -> str:
-    return f" (and {report.programs})" if report.programs else ""
+    return f" (or by {report.programs})" if report.programs else ""
 
 
 def junit(report: Report) -> str:
@@ -88,7 +96,7 @@ def junit(report: Report) -> str:
             case = Xml.SubElement(suite, "testcase", classname=f"{report.suite}.{run}", name=one.name)
             if one.moved:
                 failure = Xml.SubElement(case, "failure", message=_words(one), type="drift")
-                failure.text = "\n".join(_shares(report, one))
+                failure.text = "\n".join([*_shares(report, one), *_causes(report, run)])
         if run in report.failures:
             case = Xml.SubElement(suite, "testcase", classname=f"{report.suite}.{run}", name="schedule")
             Xml.SubElement(case, "error", message=report.failures[run][1], type=f"code {report.failures[run][0]}")
@@ -99,9 +107,10 @@ def junit(report: Report) -> str:
 def markdown(report: Report) -> str:
     """Return a summary: what moved, by how much, and what moved it."""
     parts = [f"### {heading(report)}", ""]
-    if report.moved:
-        parts += ["| run | quantity | baseline | now | moved | allowed | what moved it |",
-                  "|---|---|---:|---:|---:|---:|---|", *(_row(report, one) for one in report.moved), ""]
+    for run in dict.fromkeys(one.run for one in report.moved):
+        parts += [f"**{run}**", "", *(f"- {_cell(line)}" for line in _causes(report, run)), "",
+                  "| quantity | baseline | now | moved | allowed | by |", "|---|---:|---:|---:|---:|---|",
+                  *(_row(report, one) for one in report.moved if one.run == run), ""]
     parts += [f"- `{run}`: {_cell(reason)}" for run, (_, reason) in report.failures.items()]
     parts += [f"- {_cell(line)}" for line in remarks(report)]
     if report.moved:
@@ -112,9 +121,8 @@ def markdown(report: Report) -> str:
 
 def _row(report: Report, one: Compared) -> str:
     moved = "" if one.old is None or one.new is None else f"{one.new - one.old:+.4g}"
-    causes = "<br>".join(_cell(line) for line in _shares(report, one))
-    return (f"| `{one.run}` | `{one.name}`, {one.unit} | {shown(one.old)} | {shown(one.new)} | {moved} | "
-            f"{one.allowed:.3g} | {causes} |")
+    return (f"| `{one.name}`, {one.unit} | {shown(one.old)} | {shown(one.new)} | {moved} | {one.allowed:.3g} | "
+            f"{', '.join(_shares(report, one))} |")
 
 
 def _cell(text: str) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from wateropt.studies.gate.suite import Asked
 
+ALL = "all"
 NOISE = 1e-9  # smaller values are rounding of the solver
 
 
@@ -45,8 +46,19 @@ def _objective(result: Result) -> Found:
 
 
 def _accounts(result: Result) -> Found:
-    for country, item, _ in sorted({line.place for line in result.ledger("account")}):
-        yield f"{country or 'none'}/{item}", result.account(country, item), "MUSD"
+    """Yield the sum of each account, and of each item and country over all: countries may trade at equal prices."""
+    places = {(country or "none", item) for country, item, _ in (line.place for line in result.ledger("account"))}
+    for country, item in sorted(places):
+        yield f"{country}/{item}", _sum(result, country, item), "MUSD"
+    for item in sorted({item for _, item in places}):
+        yield f"{ALL}/{item}", _sum(result, None, item), "MUSD"
+    for country in sorted({country for country, _ in places}):
+        yield f"{country}/{ALL}", _sum(result, country, None), "MUSD"
+
+
+def _sum(result: Result, country: str | None, item: str | None) -> float:
+    return float(sum(line.values.sum() for line in result.ledger("account")
+                     if country in (None, line.place[0] or "none") and item in (None, line.place[1])))
 
 
 def _releases(result: Result) -> Found:
@@ -122,8 +134,8 @@ def measure(result: Result, kinds: Sequence[str]) -> dict[str, Quantity]:
     >>> list(measure(result, ["objective", "unserved"]))[:2]
     ['objective', 'unserved:kg']
     """
-    return {f"{kind}:{key}".rstrip(":"): Quantity(_rounded(value), unit) for kind in sorted(set(kinds))
-            for key, value, unit in KINDS[kind](result)}
+    return {f"{kind}:{key}".rstrip(":"): Quantity(_rounded(value), unit) for kind in KINDS if kind in kinds
+            for key, value, unit in sorted(KINDS[kind](result))}
 
 
 def _rounded(value: float) -> float:
