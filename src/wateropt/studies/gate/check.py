@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import multiprocessing
 import platform
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -27,7 +26,17 @@ from wateropt.result import Result
 from wateropt.scenario import Case
 from wateropt.solving import Hold, solve
 from wateropt.studies.gate.baseline import Baseline, Recorded
-from wateropt.studies.gate.inputs import InputChange, Place, changed, changed_back, file_of, inputs_of
+from wateropt.studies.gate.inputs import (
+    SCENARIO,
+    InputChange,
+    Place,
+    changed,
+    changed_back,
+    file_of,
+    inputs_of,
+    source_of,
+    words_of,
+)
 from wateropt.studies.gate.quantities import Quantity, fits, measure
 from wateropt.studies.gate.suite import Asked, Suite, asked_rows, hold_source, load_runs
 
@@ -101,10 +110,18 @@ def _hint(asked: Asked, every: Mapping[str, Quantity]) -> str:
 
 
 def _slopes(result: Result) -> dict[Place, Any]:
-    found = {}
+    """Return the marginal values of data, and of states at both ends [MUSD per unit], by period or one number."""
+    values, found = result.values, {}
     for (table, column), datum in DATA.items():
-        for key in result.values.keys(datum):
-            found[Place(table, key, column)] = result.values.reduced_cost(datum, key)
+        found |= {Place(table, key, column): values.reduced_cost(datum, key) for key in values.keys(datum)}
+    for name, key in values.reduced_costs:
+        state = name.removesuffix("_opening")
+        if state != name:
+            found[Place(SCENARIO, words_of(key), f"opening {state}")] = values.reduced_cost(name, key)
+        elif name in result.case.book.closing:  # a lower limit: only a reduced cost that it causes is its
+            found[Place(SCENARIO, words_of(key), f"closing {name}")] = np.maximum(values.reduced_cost(name, key)[-1:], 0.0)
+        elif name == "transit_due":
+            found[Place(SCENARIO, words_of(key), "closing transit_total")] = values.reduced_cost(name, key)[-1:]
     return found
 
 
@@ -176,7 +193,6 @@ class Report:
         unused: changed files none of whose changes any run uses.
         before, now: what the baseline holds, and what it would hold.
         programs: versions that differ, in words.
-        seconds: wall time of all solves.
     """
 
     suite: str
@@ -188,7 +204,6 @@ class Report:
     before: Baseline | None
     now: Baseline
     programs: str
-    seconds: float
 
     @property
     def moved(self) -> list[Compared]:
@@ -220,7 +235,6 @@ def check(suite: Suite, path: Path, baseline: Baseline | None, *, workers: int =
     Raises:
         DataError: a scenario or its basin is wrong, or a row of the suite fits no quantity.
     """
-    begin = time.perf_counter()
     cases = load_runs(suite, path)
     tasks = [Task(run.name, cases[run.name], run.fixed_head, _held(cases[run.name], hold_source(run, path)),
                   suite.asked(run)) for run in suite.runs]
@@ -240,8 +254,7 @@ def check(suite: Suite, path: Path, baseline: Baseline | None, *, workers: int =
     differ = [file for file, digest in now.files.items() if before.files.get(file, digest) != digest]
     return Report(path.stem, compared, causes, {run: len(found) for run, found in changes.items()},
                   {run: (a.code, a.reason) for run, a in answers.items() if a.code},
-                  [file for file in differ if file not in used], baseline, now, _programs(before, now),
-                  time.perf_counter() - begin)
+                  [file for file in differ if file not in used], baseline, now, _programs(before, now))
 
 
 def _held(case: Case, source: str) -> Hold:
@@ -313,20 +326,23 @@ def _explain(moved: Sequence[tuple[Task, Sequence[InputChange]]], answers: Mappi
 
 def _groups(changes: Sequence[InputChange], case: Case, suite: str) -> list[tuple[str, list[InputChange]]]:
     """Return the changes one by one, or where these are too many together by column, or by file."""
-    levels: tuple[Callable[[InputChange], tuple[str, ...]], ...] = (
-        lambda c: (file_of(c.place, case, suite), c.place.id, c.place.column),
-        lambda c: (file_of(c.place, case, suite), c.place.column), lambda c: (file_of(c.place, case, suite),))
+    files = {change.place: (file_of(change.place, case, suite), source_of(change.place, case)) for change in changes}
+    levels: tuple[Callable[[str, Place], tuple[str, ...]], ...] = (
+        lambda file, place: (file, place.id, place.column), lambda file, place: (file, place.column),
+        lambda file, _: (file,))
     for level in levels:
         grouped: dict[tuple[str, ...], list[InputChange]] = {}
         for change in changes:
-            grouped.setdefault(level(change), []).append(change)
+            grouped.setdefault(level(*files[change.place]), []).append(change)
         if len(grouped) <= MOST:
             break
-    return [(_describe(place, group), group) for place, group in grouped.items()]
+    return [(_describe(place, group, case), group) for place, group in grouped.items()]
 
 
-def _describe(place: tuple[str, ...], group: Sequence[InputChange]) -> str:
-    words = group[0].words if len(group) == 1 else f"{len(group)} numbers changed, {group[0].place.id} {group[0].words}"
+def _describe(place: tuple[str, ...], group: Sequence[InputChange], case: Case) -> str:
+    """Return file, id, column and by how much they changed; what only follows from them needs no words."""
+    own = [change for change in group if source_of(change.place, case) == change.place] or group
+    words = own[0].words if len(own) == 1 else f"{len(own)} numbers changed, {own[0].place.id} {own[0].words}"
     return f"{', '.join(place)}: {words}"
 
 

@@ -25,7 +25,10 @@ SCENARIO, SUITE, SETTINGS = "scenario", "suite", "basin.yaml"  # what stands in 
 CURVE = ("reservoir_level", "storage_hm3, elevation_m")
 ENDS = ("opening", "closing")
 NAMES = "name"  # column of names in print, which enter no equation
-OBSERVED = {"storage": "reservoir", "release": "reservoir", "in_transit": "reach", "transit_total": "reach"}
+# state -> file and column that say what it holds at an end, where the scenario does not; "" is the state itself
+FOLLOWS = {"storage": ("reservoir_observed", ""), "release": ("reservoir_observed", ""),
+           "in_transit": ("reach_observed", "entered_m3s"), "transit_total": ("reach_observed", "entered_m3s"),
+           "return_under_way": ("demand_requirement", "requirement_m3s")}
 
 
 class Place(NamedTuple):
@@ -96,7 +99,8 @@ def inputs_of(case: Case, *, fixed_head: bool = False, hold: Hold | None = None)
     """
     found: dict[Place, Value] = dict([*_tables(case), *_ends(case), *_settings(case)])
     found[Place(SUITE, "run", "fixed_head")] = str(fixed_head)
-    found |= {Place(SUITE, _words(key), f"held {name}"): _plain(values) for (name, key), values in (hold or {}).items()}
+    for (name, key), values in (hold or {}).items():
+        found[Place(SUITE, words_of(key), f"held {name}")] = _plain(values)
     return dict(sorted(found.items()))
 
 
@@ -108,7 +112,7 @@ def _tables(case: Case) -> Iterator[tuple[Place, Value]]:
                 yield Place(part.NAME, key, column.header), _plain(value)
         for table, column in _series(part):
             for key, value in book.series[part.NAME].get(column.name, {}).items():
-                yield Place(table, _words(key), column.header), _plain(value)
+                yield Place(table, words_of(key), column.header), _plain(value)
     for r, curve in case.basin.curves.items():
         yield Place(CURVE[0], r, CURVE[1]), _plain(np.column_stack([curve.storage, curve.level]).ravel())
 
@@ -117,7 +121,7 @@ def _ends(case: Case) -> Iterator[tuple[Place, Value]]:
     for end, states in zip(ENDS, (case.book.opening, case.book.closing), strict=True):
         for state, values in states.items():
             for key, value in values.items():
-                yield Place(SCENARIO, _words(key), f"{end} {state}"), _plain(value)
+                yield Place(SCENARIO, words_of(key), f"{end} {state}"), _plain(value)
     for r, value in case.book.settings["closing_value"].items():
         yield Place(SCENARIO, r, "closing_value"), _plain(value)
     for word in ("start", "end", "step"):
@@ -137,7 +141,8 @@ def _series(part: Any) -> Iterator[tuple[str, Any]]:
             yield from ((f"{part.NAME}_{series.name}", column) for column in series.columns)
 
 
-def _words(key: Any) -> str:
+def words_of(key: Any) -> str:
+    """Return an id as one word, its parts with a slash between them."""
     return "/".join(str(part) for part in key) if isinstance(key, tuple) else str(key)
 
 
@@ -156,11 +161,18 @@ def changed(old: Inputs, new: Inputs) -> list[InputChange]:
             if place not in old or place not in new or old[place] != new[place]]
 
 
-def file_of(place: Place, case: Case, suite: str) -> str:
-    """Return the file that an input stands in, with its folder, as a user looks for it."""
+def source_of(place: Place, case: Case) -> Place:
+    """Return where an input is edited: a state at an end follows from a series unless the scenario gives it."""
     end, _, state = place.column.partition(" ")
-    if place.table == SCENARIO and state in OBSERVED and not _is_given(case, end, state, place.id):
-        return file_of(Place(f"{OBSERVED[state]}_observed", place.id, ""), case, suite)
+    if place.table != SCENARIO or state not in FOLLOWS or _is_given(case, end, state, place.id):
+        return place
+    table, column = FOLLOWS[state]
+    return Place(table, place.id.split("/")[0], column or place.column)
+
+
+def file_of(place: Place, case: Case, suite: str) -> str:
+    """Return the file that an input is edited in, with its folder, as a user looks for it."""
+    place = source_of(place, case)
     words = {SCENARIO: f"{case.name}.yaml", SUITE: suite, SETTINGS: f"{case.basin.folders[-1].name}/basin.yaml"}
     if place.table in words or place.table in {part.NAME for part in POLICIES}:
         return words.get(place.table, words[SCENARIO])
@@ -216,7 +228,7 @@ def _with(case: Case, change: InputChange) -> Case | None:
 
 def _with_series(case: Case, component: str, name: str, change: InputChange) -> Case:
     values = case.book.series[component][name]
-    key = next(key for key in values if _words(key) == change.place.id)
+    key = next(key for key in values if words_of(key) == change.place.id)
     back = np.broadcast_to(_numbers(change.old), (len(case.calendar),)).copy()
     own = {**case.book.series[component], name: {**values, key: back}}
     return replace(case, book=replace(case.book, series={**case.book.series, component: own}))
@@ -232,7 +244,7 @@ def _with_end(case: Case, change: InputChange) -> Case | None:
     if end not in ENDS:
         return None  # another horizon is another case
     states = getattr(book, end)
-    own = next(own for own in states[state] if _words(own) == key)
+    own = next(own for own in states[state] if words_of(own) == key)
     shape = np.shape(states[state][own]) if states[state][own] is not None else ()
     value = change.old if change.old is None or not shape else np.broadcast_to(_numbers(change.old), shape).copy()
     both: dict[str, Any] = {end: {**states, state: {**states[state], own: value}}}
