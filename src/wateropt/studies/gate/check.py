@@ -39,6 +39,7 @@ from wateropt.studies.gate.inputs import (
 )
 from wateropt.studies.gate.quantities import Quantity, fits, measure
 from wateropt.studies.gate.suite import Asked, Suite, asked_rows, hold_source, load_runs
+from wateropt.units import GWH_PER_MWH
 
 MOST = 10  # groups of inputs that are changed back, one after another
 LONG = 20_000  # periods times assets above which a case is not solved again for each input
@@ -111,15 +112,24 @@ def _hint(asked: Asked, every: Mapping[str, Quantity]) -> str:
 
 def _slopes(result: Result) -> dict[Place, Any]:
     """Return the marginal values of data, and of states at both ends [MUSD per unit], by period or one number."""
-    values, found = result.values, {}
+    values = result.values
+    found: dict[Place, Any] = {}
     for (table, column), datum in DATA.items():
         found |= {Place(table, key, column): values.reduced_cost(datum, key) for key in values.keys(datum)}
+    days, blocks = result.case.calendar.days, result.case.book.blocks
+    for key in values.keys("grid_load"):
+        found[Place("grid_load", words_of(key), "load_mw")] = (
+            values.reduced_cost("grid_load", key) * days * blocks[key[1]] * GWH_PER_MWH)
+    for key in result.case.book.tables["gain"]:  # a negative gain is a claim of as much
+        claimed = values.reduced_cost("claim", key)
+        found[Place("gain_flow", key, "flow_m3s")] = values.reduced_cost("net_gain", key) - claimed
     for name, key in values.reduced_costs:
         state = name.removesuffix("_opening")
         if state != name:
             found[Place(SCENARIO, words_of(key), f"opening {state}")] = values.reduced_cost(name, key)
         elif name in result.case.book.closing:  # a lower limit: only a reduced cost that it causes is its
-            found[Place(SCENARIO, words_of(key), f"closing {name}")] = np.maximum(values.reduced_cost(name, key)[-1:], 0.0)
+            last = values.reduced_cost(name, key)[-1:]
+            found[Place(SCENARIO, words_of(key), f"closing {name}")] = np.maximum(last, 0.0)
         elif name == "transit_due":
             found[Place(SCENARIO, words_of(key), "closing transit_total")] = values.reduced_cost(name, key)[-1:]
     return found
