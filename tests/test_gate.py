@@ -266,6 +266,38 @@ def test_a_movement_without_a_changed_input_is_the_programs(place, run):
     assert "no input changed: highspy 0.1 -> " in out
 
 
+def test_releases_that_are_held_are_inputs_too(place, run):
+    """A run with a schedule from a file beside the suite; of another schedule it is told by how much it differs."""
+    suite = {**SUITE, "runs": [{"scenario": "small.yaml", "hold": "releases.csv"}]}
+    (place / "suite.yaml").write_text(yaml.safe_dump(suite))
+    schedule = "reservoir,start,days,release_m3s\nlake,2023-01-01,31,100\nlake,2023-02-01,28,%d\n"
+    (place / "releases.csv").write_text(schedule % 100)
+    assert run(place, "--update")[0] == 0
+    assert list(read_baseline(place / "suite.baseline.json").runs) == ["small-held"]
+    assert run(place)[0] == 0
+    (place / "releases.csv").write_text(schedule % 90)
+    code, out, _ = run(place)
+    assert code == 6
+    assert "suite.yaml, lake, held release: mean 100 -> 95 (-5 %) in 1 of 2 periods" in out
+
+
+def test_a_suite_that_asks_otherwise_is_a_movement_too(place, run):
+    """A quantity more, a run less: accepted with a row for each quantity."""
+    suite = {**SUITE, "runs": [{"scenario": "small.yaml"}],
+             "quantities": [*SUITE["quantities"], {"quantity": "water_value", "absolute": 1e-3}]}
+    (place / "suite.yaml").write_text(yaml.safe_dump(suite))
+    gone = read_baseline(place / "suite.baseline.json").runs["small-fixed-head"].values
+    code, out, _ = run(place)
+    assert code == 6
+    assert "water_value:lake/2023-non-growing: – -> " in out
+    assert out.count("is gone") == len(gone)
+    assert run(place, "--update")[0] == 0
+    rows = read_changelog(place / "suite.yaml").rows[2:]
+    assert [row.why for row in rows[:-1]] == ["the suite asks otherwise than before"] * (len(gone) + 1)
+    assert [row.old for row in rows].count("–") == 1
+    assert run(place)[0] == 0
+
+
 @pytest.mark.parametrize("text", [None, "# Changelog\n", f"{HEADING}\n\n| a | b |\n|---|---|\n"])
 def test_without_a_table_nothing_is_accepted(run, place, text):
     """The error says what to add."""
@@ -316,7 +348,7 @@ def test_everything_that_is_wrong_with_a_suite_is_told(place, run):
 
 
 @pytest.mark.parametrize(("row", "words"), [
-    ({"quantity": "account", "which": "A/unserved_enrgy"}, "no run has a account `A/unserved_enrgy`; did you mean"),
+    ({"quantity": "account", "which": "A/unserved_enrgy"}, "quantity, account `A/unserved_enrgy`; did you mean"),
     ({"quantity": "release", "which": "lake", "absolut": 1}, "did you mean `absolute`?"),
     ({"quantity": "release", "absolute": -1}, "quantities.0.absolute: is `-1`"),
 ])

@@ -11,6 +11,7 @@ import multiprocessing
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -152,7 +153,11 @@ def _answers(tasks: Sequence[Task], workers: int) -> Iterator[Measured]:
     with ProcessPoolExecutor(min(workers, len(tasks)), context) as pool:
         longest = sorted(range(len(tasks)), key=lambda k: -tasks[k].size)
         futures = {k: pool.submit(solve_task, tasks[k]) for k in longest}
-        yield from (futures[k].result() for k in range(len(tasks)))
+        try:
+            yield from (futures[k].result() for k in range(len(tasks)))
+        except BrokenProcessPool:
+            what = "a process that solves has ended; is there too little memory? try `--workers 1`"
+            raise WateroptError(what) from None
 
 
 # ---- comparing ----------------------------------------------------------------------------------------
@@ -221,13 +226,16 @@ class Report:
         return [one for one in self.compared if one.moved]
 
     def why(self, run: str, name: str) -> list[str]:
-        """Return what moved a quantity, in words, the largest share first."""
+        """Return what moved a quantity (or with "" a run), in words, the largest share first."""
         shares = {cause.words: abs(cause.shares.get(name, 0.0)) for cause in self.causes.get(run, ())}
         if shares:
             named = [words for words, share in shares.items() if share > MINOR * max(shares.values())]
             return sorted(named, key=lambda words: -shares[words]) or list(shares)
         if self.before is None or run not in self.before.runs:
             return ["first baseline"]
+        pairs = [(one.old, one.new) for one in self.moved if one.run == run and name in ("", one.name)]
+        if all(None in pair for pair in pairs):
+            return ["the suite asks otherwise than before"]
         return [f"no input changed: {self.programs or 'the program'}"]
 
 
@@ -279,7 +287,7 @@ def _require_known(suite: Suite, path: Path, answers: Mapping[str, Measured]) ->
     for place, asked in asked_rows(suite):
         spoken = [answers[run.name].misses for run in suite.runs if asked in suite.asked(run)]
         if all(asked in misses for misses in spoken):
-            what = f"no run has a {asked.quantity} `{asked.which}`; {spoken[0][asked]}"
+            what = f"no run has such a quantity, {asked.quantity} `{asked.which}`; {spoken[0][asked]}"
             problems.append(Problem(path.name, f"{place}.which", what))
     if problems:
         raise DataError(f"suite {path.stem}", problems)

@@ -63,8 +63,9 @@ class InputChange(NamedTuple):
         if self.added or self.removed:
             return "is new" if self.added else "is gone"
         old, new = _numbers(self.old), _numbers(self.new)
-        if old is None or new is None or len(old) != len(new):
+        if old is None or new is None or len({1, len(old), len(new)}) > 2:  # words, or another number of values
             return f"{_shown(self.old)} -> {_shown(self.new)}"
+        old, new = np.broadcast_arrays(old, new)  # a constant series is one number
         before, after = float(np.nanmean(old)), float(np.nanmean(new))
         share = f" ({100 * (after - before) / abs(before):+.3g} %)" if before else ""
         moved = int((~np.isclose(old, new, rtol=1e-9, atol=0, equal_nan=True)).sum())
