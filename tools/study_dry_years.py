@@ -117,7 +117,8 @@ def rule_table() -> str:
         cells = [y.inflow, y.opening, y.available, None, y.season]
         shown = [number(v) if v is not None else "" for v in cells]
         shown[3] = str(y.rank) if y.rank is not None else ""
-        rows.append([str(y.year), *shown, share, " and ".join(WHY[rule] for rule in y.dry)])
+        why = " and ".join(WHY[rule] for rule in y.dry) or ("no" if y.border else "")
+        rows.append([str(y.year), *shown, share, why + (", at the border" if y.border else "")])
     return markdown(header, rows)
 
 
