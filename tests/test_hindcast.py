@@ -82,6 +82,7 @@ def test_planned_volumes_of_1992_follow_from_the_balance():
     judged, = hindcast([wateropt.load(str(SEASON_1992))])
     assert judged.free.farthest_in_a_period("toktogul") <= 7
     assert judged.plan is None
+    assert unknown_months(judged.case.calendar) == []  # from April everything is known: there is nothing to plan
 
 
 # ---- history, plan, optimum ---------------------------------------------------------------------------
