@@ -27,7 +27,7 @@ PAGE = Path("docs/dry-years.md")
 BASIN = "naryn-syrdarya"
 YEARS = ("dry-", "wet-", "normal-")
 ENERGY = ("electricity_trade", "exchange", "generation", "unserved_energy")
-FIELDS, POWER = "#2E7D32", "#F2A900"
+FIELDS, POWER, STORED = "#2E7D32", "#F2A900", "#0072B2"
 WHY = {"available": "yes: little at Toktogul", "season": "yes: little at Shardara"}
 WORKERS = 2
 
@@ -39,6 +39,7 @@ class Run(NamedTuple):
         energy, fields, other: cost of energy, of shortage and of what else was missed [MUSD].
         short: country -> shortage [hm³]; loss: country -> its cost [MUSD]; unserved: country -> energy [GWh].
         release: Toktogul's release in April-September [hm³]; imports: net Kyrgyz imports in October-March [GWh].
+        drawn: what Toktogul holds less at the end than at the start [hm³]; value: mean water value there [USD/m³].
     """
 
     energy: float
@@ -49,6 +50,8 @@ class Run(NamedTuple):
     unserved: dict[str, float]
     release: float
     imports: float
+    drawn: float
+    value: float
 
     @property
     def cost(self) -> float:
@@ -86,7 +89,10 @@ def facts(result: wateropt.Result) -> Run:
     release = float((result.values.get("release", "toktogul") * hm3)[growing].sum())
     trade = sum(line.values for line in result.ledger("grid", "import", "export") if line.place[0] == "kg")
     imports = float(np.asarray(trade)[~growing].sum()) if not np.isscalar(trade) else 0.0
-    return Run(energy, fields, sum(v for _, v in lines) - energy - fields, short, loss, unserved, release, imports)
+    lake = result.values.with_opening("storage", "toktogul")
+    value = float(np.average(result.water_value("toktogul"), weights=calendar.days))
+    return Run(energy, fields, sum(v for _, v in lines) - energy - fields, short, loss, unserved, release, imports,
+               float(lake[0] - lake[-1]), value)
 
 
 def years() -> list[str]:
@@ -140,39 +146,52 @@ def ranking(names: list[str], done: dict[tuple[str, bool], Run]) -> str:
 
 def comparison(names: list[str], done: dict[tuple[str, bool], Run]) -> str:
     """Return history against the optimum of each year on the Syr Darya."""
-    header = ["year", "as operated MUSD", "of it fields", "optimum MUSD", "of it fields",
+    header = ["year", "as operated MUSD", "of it fields", "optimum MUSD", "of it fields", "drawn from Toktogul hm³",
+              "water value there USD/m³", "optimum with that water at its value MUSD",
               "Toktogul Apr–Sep hm³: as operated", "optimum", "Kyrgyz net imports Oct–Mar GWh: as operated", "optimum"]
     rows = []
     for name in names:
         was, best = done[name, True], done[name, False]
         rows.append([name, number(was.cost), number(was.fields), number(best.cost), number(best.fields),
+                     number(best.drawn), f"{best.value:.3f}", number(best.cost + best.value * best.drawn),
                      number(was.release), number(best.release), number(was.imports), number(best.imports)])
     return markdown(header, rows)
 
 
 def chart(names: list[str], done: dict[tuple[str, bool], Run], available: dict[str, float], path: Path) -> None:
-    """Draw what each year cost, as operated and at best: energy and lost harvests."""
+    """Draw what each year cost, as operated and at best: energy, lost harvests, and the water it left to the next."""
     use_style()
     order = sorted(names, key=lambda n: available[n])
-    figure, axis = plt.subplots(figsize=(9, 5.4))
+    figure, axis = plt.subplots(figsize=(9.5, 5.8))
+    highest = 0.0
     for place, name in enumerate(order):
+        worth = done[name, False].value * done[name, False].drawn
         for shift, job, strength in ((-0.2, (name, True), 0.45), (0.2, (name, False), 1.0)):
             one = done[job]
             axis.bar(place + shift, one.energy, 0.36, color=POWER, alpha=strength)
             axis.bar(place + shift, one.fields + one.other, 0.36, bottom=one.energy, color=FIELDS, alpha=strength)
-            axis.annotate(f"{one.cost:.0f}", (place + shift, one.cost), xytext=(0, 2), textcoords="offset points",
-                          ha="center", va="bottom", fontsize=9)
-    labels = [f"{name.split('-')[1]}\n{name.split('-')[0]}\n{available[name] / 1e3:.1f} km³" for name in order]
-    axis.set_xticks(range(len(order)), labels, fontsize=10)
+            top = one.cost + worth
+            if worth > 0:
+                axis.bar(place + shift, worth, 0.36, bottom=one.cost, color="white", edgecolor=STORED, hatch="////")
+            else:
+                axis.bar(place + shift, -worth, 0.36, bottom=top, color="none", edgecolor="white", hatch="////")
+            axis.annotate(f"{top:.0f}", (place + shift, max(one.cost, top)), xytext=(0, 2), fontsize=9,
+                          textcoords="offset points", ha="center", va="bottom")
+            highest = max(highest, one.cost, top)
+    labels = [f"{name.split('-')[1]}\n{available[name] / 1e3:.1f} km³" for name in order]
+    axis.set_xticks(range(len(order)), labels, fontsize=11)
     axis.grid(axis="x", visible=False)
-    axis.set_title("What the water of a year would cost today (million USD a year)", loc="left", fontsize=13,
+    axis.set_title("What the water of a year would cost today (million USD)", loc="left", fontsize=13,
                    fontweight="bold")
+    axis.set_xlabel("year, and the water at hand in Toktogul: inflow and what stood above dead storage", fontsize=11)
     axis.legend(handles=[Patch(color=POWER, label="energy bought and burnt"),
                          Patch(color=FIELDS, label="harvests lost for want of water"),
-                         Patch(color="#999999", alpha=0.45, label="pale: released as it was then"),
-                         Patch(color="#999999", label="full: the best joint schedule")], frameon=False, fontsize=10,
-                ncols=2, loc="upper right")
-    axis.set_ylim(0, 1.3 * max(one.cost for one in done.values()))
+                         Patch(facecolor="white", edgecolor=STORED, hatch="////",
+                               label="water drawn from Toktogul at its value (white lines: water left there)"),
+                         Patch(color="#999999", alpha=0.45, label="left, pale: released as it was then"),
+                         Patch(color="#999999", label="right: the best joint schedule")], frameon=False, fontsize=10,
+                loc="upper left")
+    axis.set_ylim(0, 1.42 * highest)
     figure.tight_layout()
     save(figure, path)
 
