@@ -65,6 +65,7 @@ def test_any_number_of_workers_writes_the_same_in_the_order_given(jobs, tmp_path
     assert found[1] == found[2]
 
 
+@pytest.mark.slow
 def test_the_longest_begins_first(jobs):
     """Two years before one; of equals the first given."""
     calendar = jobs[1].case.calendar
