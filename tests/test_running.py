@@ -79,6 +79,7 @@ def test_the_longest_begins_first(jobs):
     assert sorted(begun) == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_costs_only_its_scenario(jobs):
     """The others are solved, by a new process; the reason is told."""
     outcomes = run([jobs[0], replace(jobs[1], hold=Deadly()), jobs[2]], 2, Watch())
