@@ -22,7 +22,7 @@ data:  ## make every reconstructed table again
 	python tools/reconstruct/chu_talas.py
 	python tools/reconstruct/chu_talas_years.py
 	python tools/reconstruct/check_balances.py
-	python tools/schematic.py
+	python tools/schematic.py data/basins/naryn-syrdarya
 
 docs:  ## make every number and chart of docs/ again
 	python tools/write_tables_page.py

@@ -137,6 +137,7 @@ def test_a_longer_run_is_judged_year_by_year(dry):
 # ---- page and errors ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_page_is_the_same_bytes_again_and_keeps_what_stands_around(by_months, tmp_path):
     """Tables and charts between the markers; words outside them stay."""
     page = tmp_path / "judged.md"

@@ -261,6 +261,7 @@ def test_a_number_that_changes_nothing_is_not_solved(tmp_path):
     assert solver.objective_with(change) == (solver.objective, "not in the LP of this horizon")
 
 
+@pytest.mark.slow
 def test_two_workers_find_what_one_finds(tmp_path):
     """The same rows in the same order: no end depends on what was solved before it."""
     case = bought(tmp_path, PRICE, LOAD)
