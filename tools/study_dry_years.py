@@ -28,7 +28,7 @@ BASIN = "naryn-syrdarya"
 YEARS = ("dry-", "wet-", "normal-")
 ENERGY = ("electricity_trade", "exchange", "generation", "unserved_energy")
 FIELDS, POWER, STORED = "#2E7D32", "#F2A900", "#0072B2"
-WHY = {"available": "yes: little at Toktogul", "season": "yes: little at Shardara"}
+WHY = {"available": "Toktogul", "season": "Shardara"}
 WORKERS = 2
 
 
@@ -123,7 +123,7 @@ def rule_table() -> str:
         cells = [y.inflow, y.opening, y.available, None, y.season]
         shown = [number(v) if v is not None else "" for v in cells]
         shown[3] = str(y.rank) if y.rank is not None else ""
-        why = " and ".join(WHY[rule] for rule in y.dry) or ("no" if y.border else "")
+        why = "yes, by " + " and ".join(WHY[rule] for rule in y.dry) if y.dry else "no"
         rows.append([str(y.year), *shown, share, why + (", at the border" if y.border else "")])
     return markdown(header, rows)
 
@@ -133,7 +133,7 @@ def ranking(names: list[str], done: dict[tuple[str, bool], Run]) -> str:
     countries = ("KG", "KZ")
     runs = {name: done[f"{name}-joined", False] for name in names}
     order = sorted(names, key=lambda n: (-sum(runs[n].loss.values()), -sum(runs[n].unserved.values()), n))
-    header = ["year", *(f"fields {c}: hm³ short" for c in countries), *(f"loss {c} MUSD" for c in countries),
+    header = ["year", *(f"{c}: hm³ short" for c in countries), *(f"loss {c} MUSD" for c in countries),
               "unserved GWh", "energy MUSD", "cost MUSD", "with Kambarata-1 MUSD"]
     rows = []
     for name in order:
