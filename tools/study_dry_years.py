@@ -159,41 +159,45 @@ def comparison(names: list[str], done: dict[tuple[str, bool], Run]) -> str:
 
 
 def chart(names: list[str], done: dict[tuple[str, bool], Run], available: dict[str, float], path: Path) -> None:
-    """Draw what each year cost, as operated and at best: energy, lost harvests, and the water it left to the next."""
+    """Draw what each year cost, as operated and at best, and what it took from Toktogul or left there."""
     use_style()
-    order = sorted(names, key=lambda n: available[n])
-    figure, axis = plt.subplots(figsize=(9.5, 5.8))
-    highest = 0.0
+    order = sorted(names, key=lambda n: n.split("-")[1])
+    figure, (top, low) = plt.subplots(2, 1, figsize=(9.5, 7.2), height_ratios=(3, 1.2), sharex=True)
     for place, name in enumerate(order):
-        worth = done[name, False].value * done[name, False].drawn
         for shift, job, strength in ((-0.2, (name, True), 0.45), (0.2, (name, False), 1.0)):
             one = done[job]
-            axis.bar(place + shift, one.energy, 0.36, color=POWER, alpha=strength)
-            axis.bar(place + shift, one.fields + one.other, 0.36, bottom=one.energy, color=FIELDS, alpha=strength)
-            top = one.cost + worth
-            if worth > 0:
-                axis.bar(place + shift, worth, 0.36, bottom=one.cost, color="white", edgecolor=STORED, hatch="////")
-            else:
-                axis.bar(place + shift, -worth, 0.36, bottom=top, color="none", edgecolor="white", hatch="////")
-            axis.annotate(f"{top:.0f}", (place + shift, max(one.cost, top)), xytext=(0, 2), fontsize=9,
-                          textcoords="offset points", ha="center", va="bottom")
-            highest = max(highest, one.cost, top)
-    labels = [f"{name.split('-')[1]}\n{available[name] / 1e3:.1f} km³" for name in order]
-    axis.set_xticks(range(len(order)), labels, fontsize=11)
-    axis.grid(axis="x", visible=False)
-    axis.set_title("What the water of a year would cost today (million USD)", loc="left", fontsize=13,
-                   fontweight="bold")
-    axis.set_xlabel("year, and the water at hand in Toktogul: inflow and what stood above dead storage", fontsize=11)
-    axis.legend(handles=[Patch(color=POWER, label="energy bought and burnt"),
-                         Patch(color=FIELDS, label="harvests lost for want of water"),
-                         Patch(facecolor="white", edgecolor=STORED, hatch="////",
-                               label="water drawn from Toktogul at its value (white lines: water left there)"),
-                         Patch(color="#999999", alpha=0.45, label="left, pale: released as it was then"),
-                         Patch(color="#999999", label="right: the best joint schedule")], frameon=False, fontsize=10,
-                loc="upper left")
-    axis.set_ylim(0, 1.42 * highest)
-    figure.tight_layout()
+            top.bar(place + shift, one.energy, 0.36, color=POWER, alpha=strength)
+            top.bar(place + shift, one.fields + one.other, 0.36, bottom=one.energy, color=FIELDS, alpha=strength)
+            _number(top, place + shift, one.cost, f"{one.cost:.0f}")
+        change = -done[name, False].drawn / 1e3
+        low.bar(place, change, 0.5, color=STORED)
+        _number(low, place, change, f"{change:+.1f}".replace("-", "−"))
+    labels = [f"{name.split('-')[1]}\n{available[name] / 1e3:.1f}" for name in order]
+    low.set_xticks(range(len(order)), labels, fontsize=11)
+    low.axhline(0, color="black", lw=1)
+    low.margins(y=0.3)
+    low.set_xlabel("year, and the water at hand: inflow and what stood in Toktogul above dead storage (km³)",
+                   fontsize=11)
+    low.set_title("Toktogul at the end of the year against its start (km³)", loc="left", fontsize=12, fontweight="bold")
+    top.set_title("What the water of a year would cost today (million USD)", loc="left", fontsize=13,
+                  fontweight="bold")
+    top.legend(handles=[Patch(color=POWER, label="energy bought and burnt"),
+                        Patch(color=FIELDS, label="lost for want of water: fields, lakes"),
+                        Patch(color="#999999", alpha=0.45, label="left, pale: released as it was then"),
+                        Patch(color="#999999", label="right: the best joint schedule")], frameon=False, fontsize=10,
+               ncols=2, loc="upper right")
+    top.set_ylim(0, 1.3 * max(one.cost for one in done.values()))
+    for axis in (top, low):
+        axis.grid(axis="x", visible=False)
+    figure.tight_layout(h_pad=1.4)
     save(figure, path)
+
+
+def _number(axis: Any, place: float, height: float, text: str) -> None:
+    """Write a number at the end of a bar."""
+    up = height >= 0
+    axis.annotate(text, (place, height), xytext=(0, 2 if up else -2), textcoords="offset points", ha="center",
+                  va="bottom" if up else "top", fontsize=9)
 
 
 def main() -> None:
