@@ -22,8 +22,10 @@ data:  ## make every reconstructed table again
 	python tools/reconstruct/chu_talas.py
 	python tools/reconstruct/chu_talas_years.py
 	python tools/reconstruct/check_balances.py
-	python tools/schematic.py
+	python tools/schematic.py data/basins/naryn-syrdarya
 
 docs:  ## make every number and chart of docs/ again
 	python tools/write_tables_page.py
 	python tools/study_dry_2023.py
+	wateropt hindcast nine-years dry-2023 normal-2024 tests/published/toktogul-1992.yaml --page docs/validation.md
+	python tools/study_dry_years.py

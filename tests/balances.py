@@ -55,7 +55,7 @@ class Run:
         for place in folders:
             self.hours.update(_settings(place).get("blocks", {}))
         self.periods = sorted({(row["start"], row["days"]) for row in self.tables["nodes"]})
-        self._days = {}
+        self._days, self._grouped = {}, {}
 
     def assets(self, name):
         return {row[name]: row for row in self.basin.get(name, ())}
@@ -80,9 +80,16 @@ class Run:
     def _daily(self, file, column, key):
         name = (file, column, *key.values())
         if name not in self._days:
-            rows = [row for row in self.basin[file] if all(row[k] == v for k, v in key.items())]
-            self._days[name] = _days_of(rows, column)
+            self._days[name] = _days_of(self._groups(file, tuple(key)).get(tuple(key.values()), []), column)
         return self._days[name]
+
+    def _groups(self, file, keys):
+        """Rows of an input table by the values of some columns."""
+        if (file, keys) not in self._grouped:
+            found = self._grouped[file, keys] = {}
+            for row in self.basin[file]:
+                found.setdefault(tuple(row[k] for k in keys), []).append(row)
+        return self._grouped[file, keys]
 
 
 def _settings(folder):

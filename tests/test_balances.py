@@ -28,7 +28,8 @@ PHYSICAL = {
 BASIN = "naryn-syrdarya"
 
 
-@pytest.mark.parametrize("name", ["dry", pytest.param("normal", marks=pytest.mark.slow), "monthly"])
+@pytest.mark.parametrize("name", ["dry", pytest.param("normal", marks=pytest.mark.slow),
+                                  pytest.param("monthly", marks=pytest.mark.slow)])
 def test_every_balance_closes(name, request, tmp_path):
     """Lakes, plants, reaches, nodes, demands, grids and links close in every shipped year."""
     write_result(request.getfixturevalue(f"{name}_result"), tmp_path / "out")

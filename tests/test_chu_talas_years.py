@@ -57,6 +57,7 @@ def scenario(tmp_path, year):
     return str(path)
 
 
+@pytest.mark.slow
 def test_a_drier_year_costs_more(tmp_path):
     """2008 costs more than 2023, which costs what the basin below says, and 2003 less."""
     names = [*(scenario(tmp_path, year) for year in (2003, 2023, 2008)), "dry-2023-chu-talas"]

@@ -82,6 +82,7 @@ def test_planned_volumes_of_1992_follow_from_the_balance():
     judged, = hindcast([wateropt.load(str(SEASON_1992))])
     assert judged.free.farthest_in_a_period("toktogul") <= 7
     assert judged.plan is None
+    assert unknown_months(judged.case.calendar) == []  # from April everything is known: there is nothing to plan
 
 
 # ---- history, plan, optimum ---------------------------------------------------------------------------
@@ -136,6 +137,7 @@ def test_a_longer_run_is_judged_year_by_year(dry):
 # ---- page and errors ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_page_is_the_same_bytes_again_and_keeps_what_stands_around(by_months, tmp_path):
     """Tables and charts between the markers; words outside them stay."""
     page = tmp_path / "judged.md"

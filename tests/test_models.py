@@ -133,6 +133,7 @@ def test_another_solver_finds_the_same_cost_in_the_exported_file(monthly, tmp_pa
     assert cost_by_another_solver(path, form) == pytest.approx(cost, rel=1e-7)
 
 
+@pytest.mark.slow
 def test_another_solver_finds_the_same_cost_in_the_full_model(monthly):
     """Pyomo hands the full model to CBC, which finds the cost of one LP at fixed head."""
     from pyomo.environ import SolverFactory

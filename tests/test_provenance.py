@@ -11,6 +11,7 @@ from wateropt.basin import find_basin
 from wateropt.cli import commands
 from wateropt.errors import DataError, UsageError
 from wateropt.report.files import write_result
+from wateropt.scenario import shipped_scenarios
 from wateropt.studies.dry_years import dry_years
 from wateropt.studies.provenance import Solver, case_of, check_basin, effects, ranges, table_sources
 
@@ -111,6 +112,21 @@ def test_a_year_is_dry_by_the_lowest_third_or_by_the_season(tmp_path):
     assert (found[2001].available, found[2001].rank, found[2001].of) == (1100, 1, 6)
     assert (found[2005].available, found[2005].rank) == (None, None)
     assert (found[2004].share, found[2007].share) == (0.595, 0.6)
+
+
+def test_years_near_the_limit_are_called_so():
+    """Five years lie as near the limit as a reconstruction errs; the driest and the wettest do not."""
+    near = {one.year for one in dry_years(find_basin("naryn-syrdarya")) if one.border}
+    assert near == {2014, 2022, 2023, 2024, 2025}
+
+
+def test_every_dry_year_has_its_scenarios():
+    """On the Syr Darya and on all rivers, without and with Kambarata-1; 2024, at the border, is the normal year."""
+    dry = {one.year for one in dry_years(find_basin("naryn-syrdarya")) if one.dry or one.border} - {2024}
+    kinds = ("", "-kambarata-1", "-joined", "-joined-kambarata-1")
+    assert {f"dry-{year}{kind}" for year in dry for kind in kinds} <= set(shipped_scenarios())
+    named = {name for name in shipped_scenarios() if name.startswith("dry-") and name.count("-") == 1}
+    assert named == {f"dry-{year}" for year in dry}
 
 
 def test_the_table_of_years_says_by_which_rule(tmp_path, show):
@@ -245,6 +261,7 @@ def test_a_number_that_changes_nothing_is_not_solved(tmp_path):
     assert solver.objective_with(change) == (solver.objective, "not in the LP of this horizon")
 
 
+@pytest.mark.slow
 def test_two_workers_find_what_one_finds(tmp_path):
     """The same rows in the same order: no end depends on what was solved before it."""
     case = bought(tmp_path, PRICE, LOAD)

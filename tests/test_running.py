@@ -65,6 +65,7 @@ def test_any_number_of_workers_writes_the_same_in_the_order_given(jobs, tmp_path
     assert found[1] == found[2]
 
 
+@pytest.mark.slow
 def test_the_longest_begins_first(jobs):
     """Two years before one; of equals the first given."""
     calendar = jobs[1].case.calendar
@@ -78,6 +79,7 @@ def test_the_longest_begins_first(jobs):
     assert sorted(begun) == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_costs_only_its_scenario(jobs):
     """The others are solved, by a new process; the reason is told."""
     outcomes = run([jobs[0], replace(jobs[1], hold=Deadly()), jobs[2]], 2, Watch())

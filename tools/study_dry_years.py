@@ -27,8 +27,8 @@ PAGE = Path("docs/dry-years.md")
 BASIN = "naryn-syrdarya"
 YEARS = ("dry-", "wet-", "normal-")
 ENERGY = ("electricity_trade", "exchange", "generation", "unserved_energy")
-FIELDS, POWER = "#2E7D32", "#F2A900"
-WHY = {"available": "yes: little at Toktogul", "season": "yes: little at Shardara"}
+FIELDS, POWER, STORED = "#2E7D32", "#F2A900", "#0072B2"
+WHY = {"available": "Toktogul", "season": "Shardara"}
 WORKERS = 2
 
 
@@ -39,6 +39,7 @@ class Run(NamedTuple):
         energy, fields, other: cost of energy, of shortage and of what else was missed [MUSD].
         short: country -> shortage [hm³]; loss: country -> its cost [MUSD]; unserved: country -> energy [GWh].
         release: Toktogul's release in April-September [hm³]; imports: net Kyrgyz imports in October-March [GWh].
+        drawn: what Toktogul holds less at the end than at the start [hm³]; value: mean water value there [USD/m³].
     """
 
     energy: float
@@ -49,6 +50,8 @@ class Run(NamedTuple):
     unserved: dict[str, float]
     release: float
     imports: float
+    drawn: float
+    value: float
 
     @property
     def cost(self) -> float:
@@ -86,7 +89,10 @@ def facts(result: wateropt.Result) -> Run:
     release = float((result.values.get("release", "toktogul") * hm3)[growing].sum())
     trade = sum(line.values for line in result.ledger("grid", "import", "export") if line.place[0] == "kg")
     imports = float(np.asarray(trade)[~growing].sum()) if not np.isscalar(trade) else 0.0
-    return Run(energy, fields, sum(v for _, v in lines) - energy - fields, short, loss, unserved, release, imports)
+    lake = result.values.with_opening("storage", "toktogul")
+    value = float(np.average(result.water_value("toktogul"), weights=calendar.days))
+    return Run(energy, fields, sum(v for _, v in lines) - energy - fields, short, loss, unserved, release, imports,
+               float(lake[0] - lake[-1]), value)
 
 
 def years() -> list[str]:
@@ -117,7 +123,8 @@ def rule_table() -> str:
         cells = [y.inflow, y.opening, y.available, None, y.season]
         shown = [number(v) if v is not None else "" for v in cells]
         shown[3] = str(y.rank) if y.rank is not None else ""
-        rows.append([str(y.year), *shown, share, " and ".join(WHY[rule] for rule in y.dry)])
+        why = "yes, by " + " and ".join(WHY[rule] for rule in y.dry) if y.dry else "no"
+        rows.append([str(y.year), *shown, share, why + (", at the border" if y.border else "")])
     return markdown(header, rows)
 
 
@@ -126,7 +133,7 @@ def ranking(names: list[str], done: dict[tuple[str, bool], Run]) -> str:
     countries = ("KG", "KZ")
     runs = {name: done[f"{name}-joined", False] for name in names}
     order = sorted(names, key=lambda n: (-sum(runs[n].loss.values()), -sum(runs[n].unserved.values()), n))
-    header = ["year", *(f"fields {c}: hm³ short" for c in countries), *(f"loss {c} MUSD" for c in countries),
+    header = ["year", *(f"{c}: hm³ short" for c in countries), *(f"loss {c} MUSD" for c in countries),
               "unserved GWh", "energy MUSD", "cost MUSD", "with Kambarata-1 MUSD"]
     rows = []
     for name in order:
@@ -139,41 +146,58 @@ def ranking(names: list[str], done: dict[tuple[str, bool], Run]) -> str:
 
 def comparison(names: list[str], done: dict[tuple[str, bool], Run]) -> str:
     """Return history against the optimum of each year on the Syr Darya."""
-    header = ["year", "as operated MUSD", "of it fields", "optimum MUSD", "of it fields",
+    header = ["year", "as operated MUSD", "of it fields", "optimum MUSD", "of it fields", "drawn from Toktogul hm³",
+              "water value there USD/m³", "optimum with that water at its value MUSD",
               "Toktogul Apr–Sep hm³: as operated", "optimum", "Kyrgyz net imports Oct–Mar GWh: as operated", "optimum"]
     rows = []
     for name in names:
         was, best = done[name, True], done[name, False]
         rows.append([name, number(was.cost), number(was.fields), number(best.cost), number(best.fields),
+                     number(best.drawn), f"{best.value:.3f}", number(best.cost + best.value * best.drawn),
                      number(was.release), number(best.release), number(was.imports), number(best.imports)])
     return markdown(header, rows)
 
 
 def chart(names: list[str], done: dict[tuple[str, bool], Run], available: dict[str, float], path: Path) -> None:
-    """Draw what each year cost, as operated and at best: energy and lost harvests."""
+    """Draw what each year cost, as operated and at best, and what it took from Toktogul or left there."""
     use_style()
-    order = sorted(names, key=lambda n: available[n])
-    figure, axis = plt.subplots(figsize=(9, 5.4))
+    order = sorted(names, key=lambda n: n.split("-")[1])
+    figure, (top, low) = plt.subplots(2, 1, figsize=(9.5, 7.2), height_ratios=(3, 1.2), sharex=True)
     for place, name in enumerate(order):
         for shift, job, strength in ((-0.2, (name, True), 0.45), (0.2, (name, False), 1.0)):
             one = done[job]
-            axis.bar(place + shift, one.energy, 0.36, color=POWER, alpha=strength)
-            axis.bar(place + shift, one.fields + one.other, 0.36, bottom=one.energy, color=FIELDS, alpha=strength)
-            axis.annotate(f"{one.cost:.0f}", (place + shift, one.cost), xytext=(0, 2), textcoords="offset points",
-                          ha="center", va="bottom", fontsize=9)
-    labels = [f"{name.split('-')[1]}\n{name.split('-')[0]}\n{available[name] / 1e3:.1f} km³" for name in order]
-    axis.set_xticks(range(len(order)), labels, fontsize=10)
-    axis.grid(axis="x", visible=False)
-    axis.set_title("What the water of a year would cost today (million USD a year)", loc="left", fontsize=13,
-                   fontweight="bold")
-    axis.legend(handles=[Patch(color=POWER, label="energy bought and burnt"),
-                         Patch(color=FIELDS, label="harvests lost for want of water"),
-                         Patch(color="#999999", alpha=0.45, label="pale: released as it was then"),
-                         Patch(color="#999999", label="full: the best joint schedule")], frameon=False, fontsize=10,
-                ncols=2, loc="upper right")
-    axis.set_ylim(0, 1.3 * max(one.cost for one in done.values()))
-    figure.tight_layout()
+            top.bar(place + shift, one.energy, 0.36, color=POWER, alpha=strength)
+            top.bar(place + shift, one.fields + one.other, 0.36, bottom=one.energy, color=FIELDS, alpha=strength)
+            _number(top, place + shift, one.cost, f"{one.cost:.0f}")
+        change = -done[name, False].drawn / 1e3
+        low.bar(place, change, 0.5, color=STORED)
+        _number(low, place, change, f"{change:+.1f}".replace("-", "−"))
+    labels = [f"{name.split('-')[1]}\n{available[name] / 1e3:.1f}" for name in order]
+    low.set_xticks(range(len(order)), labels, fontsize=11)
+    low.axhline(0, color="black", lw=1)
+    low.margins(y=0.3)
+    low.set_xlabel("year, and the water at hand: inflow and what stood in Toktogul above dead storage (km³)",
+                   fontsize=11)
+    low.set_title("Toktogul at the end of the year against its start (km³)", loc="left", fontsize=12, fontweight="bold")
+    top.set_title("What the water of a year would cost today (million USD)", loc="left", fontsize=13,
+                  fontweight="bold")
+    top.legend(handles=[Patch(color=POWER, label="energy bought and burnt"),
+                        Patch(color=FIELDS, label="lost for want of water: fields, lakes"),
+                        Patch(color="#999999", alpha=0.45, label="left, pale: released as it was then"),
+                        Patch(color="#999999", label="right: the best joint schedule")], frameon=False, fontsize=10,
+               ncols=2, loc="upper right")
+    top.set_ylim(0, 1.3 * max(one.cost for one in done.values()))
+    for axis in (top, low):
+        axis.grid(axis="x", visible=False)
+    figure.tight_layout(h_pad=1.4)
     save(figure, path)
+
+
+def _number(axis: Any, place: float, height: float, text: str) -> None:
+    """Write a number at the end of a bar."""
+    up = height >= 0
+    axis.annotate(text, (place, height), xytext=(0, 2 if up else -2), textcoords="offset points", ha="center",
+                  va="bottom" if up else "top", fontsize=9)
 
 
 def main() -> None:

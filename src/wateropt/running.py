@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -175,6 +176,8 @@ class _Worker:
         context = multiprocessing.get_context("spawn")  # a forked process would share the solver's state
         self.pipe, other = context.Pipe()
         self.process: BaseProcess = context.Process(target=_work, args=(other,), daemon=True)
+        if hasattr(signal, "pthread_sigmask"):  # starting the tracker would let the signal through again
+            resource_tracker.ensure_running()
         with _blocked(signal.SIGINT):  # Ctrl-C is for the process that starts it
             self.process.start()
         other.close()

@@ -86,6 +86,7 @@ def _year(one: DryYear, words: dict[str, str]) -> tuple[str, ...]:
     rank = f"{one.rank} of {one.of}" if one.rank else "-"
     share = f"{one.share:.0%}" if one.share is not None else "-"
     verdict = f"dry: {' and '.join(words[rule] for rule in one.dry)}" if one.dry else "not dry"
+    verdict += ", at the border" if one.border and one.dry in ((), ("available",)) else ""
     return (str(one.year), _cell(one.inflow), _cell(one.opening), _cell(one.available), rank, _cell(one.season),
             _cell(one.agreed), share, verdict, one.confidence)
 

@@ -11,6 +11,8 @@ from wateropt.tables import CONFIDENCES, Column, Table, read_rows
 
 FILE = "hydrological_year.csv"
 LOWEST = 1 / 3  # of the record: a year whose available water ranks there is dry
+BORDER = 300.0  # hm³: nearer to the limit of the lowest third, a year could as well lie on its other side. The error
+# of a reconstructed year is 300 to 900 hm³, and the bulletins of measured ones miss 30 to 190
 LEAST_SHARE = 0.6  # of what was agreed for the season: a year that brings less is dry
 PLAIN = ("hydrological_year", "source", "confidence", "note")
 ENDINGS = ("_inflow_hm3", "_opening_hm3", "_season_hm3", "_agreed_hm3")
@@ -27,6 +29,7 @@ class DryYear(NamedTuple):
         season, agreed: inflow of the reservoir downstream in the growing season, and what was agreed.
         share: season over agreed.
         dry: by which rules the year is dry; empty if it is not.
+        border: whether its available water lies within BORDER of the limit.
         confidence: of the row.
     """
 
@@ -40,6 +43,7 @@ class DryYear(NamedTuple):
     agreed: float | None
     share: float | None
     dry: tuple[str, ...]
+    border: bool
     confidence: str
 
 
@@ -107,12 +111,20 @@ def _ranked(rows: list[tuple[int, list[float | None], str]], dead: float) -> lis
     available = {year: inflow + opening - dead for year, (inflow, opening, *_), _ in rows
                  if inflow is not None and opening is not None}
     order = sorted(available, key=lambda year: (available[year], year))
+    limit = _limit([available[year] for year in order])
     found = []
     for year, (inflow, opening, season, agreed), confidence in sorted(rows, key=lambda row: row[0]):
         rank = order.index(year) + 1 if year in available else None
         share = season / agreed if season is not None and agreed else None
         dry = (("available",) if rank and rank <= LOWEST * len(order) else ()) + (
             ("season",) if share is not None and share < LEAST_SHARE else ())
+        border = year in available and abs(available[year] - limit) <= BORDER
         found.append(DryYear(year, inflow, opening, available.get(year), rank, len(order), season, agreed, share, dry,
-                             confidence))
+                             border, confidence))
     return found
+
+
+def _limit(ascending: list[float]) -> float:
+    """Return the available water [hm³] half-way between the last year of the lowest third and the next."""
+    last = int(LOWEST * len(ascending))
+    return (ascending[last - 1] + ascending[last]) / 2 if 0 < last < len(ascending) else float("-inf")

@@ -76,7 +76,7 @@ class Hindcast:
         free: the free run with the gains of those years.
         uncorrected: the same, but without any gain at lakes whose inflow is measured.
         history, optimum: releases held as observed, and free with the same closing storages.
-        plan: decided without knowing the season's inflow; None where no other year is known.
+        plan: decided without knowing the season's inflow; None where no other year is known, or the season only.
         expected: hydrological year whose inflow the plan expects.
     """
 
@@ -125,7 +125,7 @@ def judge(case: Case, known: Mapping[int, Case], tell: Say) -> Hindcast:
     hold = held(case, "observed")
     tell(f"{year}: history and optimum")
     history, optimum = solve(case, hold=hold), solve(case)
-    expected = median_year({y: c for y, c in known.items() if y != year})
+    expected = median_year({y: c for y, c in known.items() if y != year}) if unknown_months(case.calendar) else None
     plan = None if expected is None else solve_with_forecast(case, forecast(case, expected), tell)
     return Hindcast(case, others, free, uncorrected, history, optimum, plan, expected.year if expected else None)
 
@@ -326,7 +326,7 @@ def unknown_months(calendar: Calendar) -> list[tuple[int, int]]:
     months = calendar.months.tolist()
     stop = months.index(KNOWN_FROM) if KNOWN_FROM in months else len(months)
     edges = [t for t in range(stop) if t == 0 or months[t] != months[t - 1]]
-    return list(zip(edges, [*edges[1:], stop], strict=True))
+    return list(zip(edges, [*edges[1:], stop][: len(edges)], strict=True))
 
 
 def believing(case: Case, expected: Forecast, known: int) -> Case:
