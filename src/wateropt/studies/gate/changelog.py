@@ -1,7 +1,7 @@
 """The table **Changed results** of a CHANGELOG.md: what `gate --update` writes, and what a baseline must agree with.
 
-A baseline that was edited is found without a version control system: the last seal of the suite in the table is that
-of its values, and the last value of each quantity in the table is the baseline's.
+New rows stand first. A baseline that was edited is found without a version control system: the first seal of the suite
+in the table is that of its values, and the first value of each quantity in the table is the baseline's.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ class Changelog(NamedTuple):
     Attributes:
         path: the file.
         lines: its lines.
-        after: number of lines before the place of a new row.
-        rows: of the table.
+        begin: number of lines before its first row.
+        rows: of the table, the newest first.
     """
 
     path: Path
     lines: Sequence[str]
-    after: int
+    begin: int
     rows: Sequence[Row]
 
     def text_with(self, rows: Iterable[Row]) -> str:
-        """Return the file with more rows at the end of the table."""
-        return "\n".join([*self.lines[: self.after], *map(str, rows), *self.lines[self.after :]]) + "\n"
+        """Return the file with more rows, before those that it has."""
+        return "\n".join([*self.lines[: self.begin], *map(str, rows), *self.lines[self.begin :]]) + "\n"
 
 
 def shown(value: float | None) -> str:
@@ -83,7 +83,7 @@ def read_changelog(suite: Path) -> Changelog:
         raise DataError(subject, [Problem(FILE, "", f"has no table of changed results; {mend}")]) from None
     end = next((k for k in range(begin, len(lines)) if not lines[k].startswith("|")), len(lines))
     cells = ([cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines[begin:end])
-    return Changelog(path, lines, end, [Row(*row) for row in cells if len(row) == len(Row._fields)])
+    return Changelog(path, lines, begin, [Row(*row) for row in cells if len(row) == len(Row._fields)])
 
 
 def _nearest(suite: Path) -> Path | None:
@@ -111,18 +111,18 @@ def check_baseline(baseline: Baseline, changelog: Changelog, file: str) -> None:
         DataError: with each value that is not the one that the table says.
     """
     mend = "take the committed file back and use `--update`, which writes both"
-    last = {(row.scenario, row.what): row.new for row in changelog.rows}
+    newest = {(row.scenario, row.what): row.new for row in reversed(changelog.rows)}
     problems = []
     for run, recorded in baseline.runs.items():
         for name, quantity in recorded.values.items():
-            said = last.get((f"`{run}`", what(name, quantity.unit)), shown(quantity.value))
+            said = newest.get((f"`{run}`", what(name, quantity.unit)), shown(quantity.value))
             if said != shown(quantity.value):
-                found = f"is {shown(quantity.value)}, but {said} in the last row of {FILE}; {mend}"
+                found = f"is {shown(quantity.value)}, but {said} in the newest row of {FILE}; {mend}"
                 problems.append(Problem(file, f"{run}, {name}", found))
     seals = [row.new.strip("`") for row in changelog.rows if row.scenario == f"`{baseline.suite}`"
              and row.what.startswith("seal of ")]
-    if not seals or seals[-1] != baseline.seal:
-        found = f"its values have the seal {baseline.seal}; {FILE} says {seals[-1] if seals else 'none'}; {mend}"
+    if not seals or seals[0] != baseline.seal:
+        found = f"its values have the seal {baseline.seal}; {FILE} says {seals[0] if seals else 'none'}; {mend}"
         problems.append(Problem(file, "", f"was changed without a row in {FILE}: {found}"))
     if problems:
         raise DataError(f"baseline {file}", problems)
