@@ -198,6 +198,7 @@ class LiveCase:
 
     def choose(self, solution: Solution) -> Solution:
         """Return, among the schedules of equal cost, the one whose releases change least."""
+        self._cost_basis = self.highs.basis()
         with self.clock.phase("choose"):
             columns, rows = choose_face(solution)
             self.highs.change_bounds(columns, solution.x[columns], solution.x[columns])
@@ -209,6 +210,11 @@ class LiveCase:
             self.highs.change_bounds(columns, self.lp.lower[columns], self.lp.upper[columns])
         given_up = float(self.lp.cost @ chosen.x) - solution.objective if chosen.status == OPTIMAL else np.inf
         return chosen if given_up <= EQUAL_COST * max(abs(solution.objective), 1.0) else solution
+
+    def return_from_choice(self) -> None:
+        """Stand again at the basis of the cost LP, which `choose` left."""
+        self.highs.start_from(self._cost_basis)
+        self.highs.solve()
 
     def settle(self, solution: Solution, chosen: Solution) -> tuple[Solution, Solution, bool]:
         """Follow a chosen schedule whose head left the path until its energy is the curve's too.
