@@ -20,6 +20,7 @@ from wateropt.calendar import Floats
 from wateropt.highs import OPTIMAL, Highs, Solution
 from wateropt.horizon import Horizon, Ints, Lp, label
 from wateropt.stage import evaluate
+from wateropt.units import energy_per_hm3
 
 TINY = 1e-30  # imaginary step of a derivative: exact, as nothing is subtracted
 RATE = 1e-9  # below which a basic variable stands still
@@ -107,7 +108,8 @@ def find_marginals(horizon: Horizon, lp: Lp, highs: Highs, solution: Solution) -
     """Return what one unit more of each datum and number costs, and whom.
 
     Args:
-        horizon, lp: what was solved.
+        horizon: the case laid along time.
+        lp: what was solved.
         highs: standing at the optimal basis of the cost LP.
         solution: of the cost LP.
     """
@@ -161,7 +163,7 @@ class Matrix:
 
     def transposed(self, y: Floats) -> Floats:
         """Return Aᵀy, shape (column,)."""
-        return np.bincount(self.lp.column, self.lp.value * y[self._row], minlength=self.columns)
+        return np.bincount(self.lp.column, self.lp.value * y[self._row], minlength=self.columns).astype(float)
 
     def entries(self, column: int) -> Floats:
         """Return a column, shape (row,)."""
@@ -182,7 +184,6 @@ class _Numbers:
                       for key, param in getattr(stage.block, name).items()}
         self.inputs = _inputs(horizon)
         self.sums: dict[tuple[str, Any], Floats] = {}
-        self.mentioned: dict[int, list[int]] = {}
 
     def rows(self) -> Iterator[Number]:
         """Yield every number of a table that stands in the LP, by input and id; then values of closing storages."""
@@ -193,9 +194,8 @@ class _Numbers:
         for (name, key), musd in sorted(self.sums.items(), key=lambda item: (item[0][0], label(item[0][1]))):
             value = self.horizon.stage.slots[name][key] if name in self.horizon.stage.slots else self._tailwater(key)
             if name == "closing_value":  # a slot that is zero before the end
-                value = float(value[-1])
-                musd = np.where(np.arange(self.horizon.periods) == self.horizon.periods - 1, musd, 0.0)
-            if name in self.inputs:
+                yield Number(name, label(key), None, float(value[-1]), self.inputs[name][1], musd[:, -1])
+            elif name in self.inputs:
                 yield from self._number(*self.inputs[name], label(key), value, musd)
 
     def _tailwater(self, plant: str) -> Any:
@@ -225,18 +225,17 @@ class _Numbers:
     def _matrix(self) -> None:
         rows = self.horizon.rows
         for row, column, expression in zip(rows.row, rows.column, rows.expressions, strict=True):
-            r, c = self.horizon.row_position[:, row], self.horizon.position[:, column]
-            weight = np.where((r >= 0) & (c >= 0), -self.dual[:, r] * self.solution.x[c], 0.0)
             for slot, slope in self._slopes(expression):
+                r, c = self.horizon.row_position[:, row], self.horizon.position[:, column]
+                weight = np.where((r >= 0) & (c >= 0), -self.dual[:, r] * self.solution.x[c], 0.0)
                 self._add(slot, weight * slope)
 
     def _constants(self) -> None:
         """Add what stands alone in a row; limits of rows are numbers."""
         for row, expression in enumerate(self.horizon.rows.constants):
-            place = self.horizon.row_position[:, row]
-            weight = np.where(place >= 0, -self.dual[:, place], 0.0)
             for slot, slope in self._slopes(expression):
-                self._add(slot, weight * slope)
+                place = self.horizon.row_position[:, row]
+                self._add(slot, np.where(place >= 0, -self.dual[:, place], 0.0) * slope)
 
     def _limits(self) -> None:
         """Add limits of columns: those that stand at the limit move with it."""
@@ -258,17 +257,11 @@ class _Numbers:
         for p in energy:
             by_energy = self.sums.pop(("head_energy", p), zero)
             self._add(("powerhouse_efficiency", p), by_energy * energy[p] / plants.efficiency[p])
-            self._add(("powerhouse_tailwater", p), -by_energy * _per_metre(plants.efficiency[p]))
+            self._add(("powerhouse_tailwater", p), -by_energy * energy_per_hm3(1.0, plants.efficiency[p]))
             for block in self.horizon.case.book.blocks:
                 slope = self.horizon.stage.slots["head_slope"][p, block]
                 self._add(("powerhouse_efficiency", p),
                           self.sums.pop(("head_slope", (p, block)), zero) * slope / plants.efficiency[p])
-
-
-def _per_metre(efficiency: float) -> float:
-    from wateropt.units import energy_per_hm3
-
-    return float(energy_per_hm3(1.0, efficiency))
 
 
 def _inputs(horizon: Horizon) -> dict[str, tuple[str, str]]:
@@ -324,10 +317,13 @@ class Vertex:
         self._falls = free & near_high | free & np.isinf(low) & np.isinf(high)
         self._reduced = np.concatenate([found.reduced, found.row_dual])
 
-    def room(self, column: int, sign: int) -> tuple[float, int]:
+    def rates(self, column: int) -> Floats:
+        """Return how basic variables and rows move with each unit of a column, shape (row,)."""
+        return self._sign * self.highs.rates(self.matrix.entries(column))
+
+    def room(self, rate: Floats, sign: int) -> tuple[float, int]:
         """Return how far a fixed column can move up (1) or down (-1) at this basis, and the position that stops it."""
-        rate = sign * self._sign * self.highs.rates(self.matrix.entries(column))
-        room = np.full(len(rate), np.inf)
+        rate, room = sign * rate, np.full(len(rate), np.inf)
         up, down = rate > RATE, rate < -RATE
         room[up] = (self._high[up] - self._value[up]) / rate[up]
         room[down] = (self._low[down] - self._value[down]) / rate[down]
@@ -345,12 +341,23 @@ class Vertex:
 
     def _pivot(self, stop: int, high: bool) -> tuple[float, Floats]:
         """Return the reduced cost of what leaves the basis, and the tableau's row, shape (column,)."""
-        inverse = self.highs.inverse_row(stop) * -self._sign[stop]
-        alpha = self.matrix.transposed(inverse)
+        alpha, inverse = self._row(stop)
         every = np.concatenate([alpha, -inverse]) * (-1.0 if high else 1.0)
         limits = self._rises & (every < -RATE) | self._falls & (every > RATE)
         most = float(np.min(np.abs(self._reduced[limits] / every[limits]), initial=np.inf))
         return -most if high else most, alpha
+
+    def _row(self, position: int) -> tuple[Floats, Floats]:
+        """Return how far a basic variable falls with each unit of a column, and with each of a row: minus it."""
+        inverse = self.highs.inverse_row(position) * -self._sign[position]
+        return self.matrix.transposed(inverse), inverse
+
+    def tableau_row(self, position: int) -> tuple[Floats, Floats]:
+        """Return how a basic variable moves with columns and rows that stand at limits, shapes (column,), (row,)."""
+        columns, rows = self._row(position)
+        free = self._rises | self._falls
+        count = self.lp.shape[1]
+        return np.where(free[:count], -columns, 0.0), np.where(free[count:], rows, 0.0)
 
     def name(self, stop: int) -> str:
         """Return the LP name of a basic variable or row."""
@@ -373,12 +380,12 @@ class Ranger:
 
     def range(self, column: int) -> Ranging:
         """Return the derivatives of a datum: of a column that is fixed, or that stands at a limit and is held there."""
-        value = float(self.vertex.solution.x[column])
-        sides = [self._side(column, value, sign) for sign in (-1, 1)]
+        value, rates = float(self.vertex.solution.x[column]), self.vertex.rates(column)
+        sides = [self._side(column, value, rates, sign) for sign in (-1, 1)]
         return Ranging(value, sides[0][0], sides[1][0], sides[0][1] + sides[1][1])
 
-    def _side(self, column: int, value: float, sign: int) -> tuple[Side, int]:
-        room, stop = self.vertex.room(column, sign)
+    def _side(self, column: int, value: float, rates: Floats, sign: int) -> tuple[Side, int]:
+        room, stop = self.vertex.room(rates, sign)
         if room > ZERO_LENGTH * max(abs(value), 1.0):
             return self._end(self.vertex, column, value, sign * room, stop), 0
         return self._beside(column, value, sign), 1
@@ -401,7 +408,7 @@ class Ranger:
         side = Side(float("nan"), value, NO_SCHEDULE, "")
         if solution.status == OPTIMAL:
             vertex = Vertex(self.highs, self.lp, self.matrix, solution)
-            room, stop = vertex.room(column, sign)
+            room, stop = vertex.room(vertex.rates(column), sign)
             side = self._end(vertex, column, value + step, sign * room, stop)
         self.highs.change_bounds(place, *limits)
         self.highs.start_from(self.basis)
@@ -425,7 +432,10 @@ def range_data(horizon: Horizon, lp: Lp, highs: Highs, solution: Solution,
     """Return (group, id, period) -> left and right derivative of every datum and opening value.
 
     Args:
-        horizon, lp, highs, solution: as in `find_marginals`.
+        horizon: the case laid along time.
+        lp: what was solved.
+        highs: standing at the optimal basis of the cost LP.
+        solution: of the cost LP.
         tell: called with the number of data done.
     """
     ranger, found = Ranger(lp, highs, solution), {}

@@ -13,6 +13,7 @@ from wateropt import __version__
 from wateropt.cli.check import check
 from wateropt.cli.compare import compare
 from wateropt.cli.data import data
+from wateropt.cli.explain import explain
 from wateropt.cli.export import export
 from wateropt.cli.hindcast import hindcast
 from wateropt.cli.list import list_scenarios
@@ -31,7 +32,7 @@ def commands() -> None:
     """
 
 
-for command in (solve, list_scenarios, check, compare, rank, hindcast, data, export):
+for command in (solve, list_scenarios, check, compare, explain, rank, hindcast, data, export):
     commands.add_command(command)
 
 
