@@ -116,6 +116,11 @@ class LiveCase:
         self.highs.change_row_bounds(rows, row_lower, row_upper)
         self.highs.change_bounds(columns, lower, upper)
 
+    def present_lp(self) -> Lp:
+        """Return the loaded LP with its matrix as patched: that of `lp` is the matrix of the first head path."""
+        starts, column, value = self.horizon.matrix()
+        return replace(self.lp, row_start=starts, column=column, value=value)
+
     def solve_head(self) -> tuple[Solution, bool]:
         """Solve until the LP's energy is the curve's; return the solution and whether the head settled."""
         return self._follow(self._first_path(self.solve_cost(far=True)))
@@ -226,13 +231,13 @@ class LiveCase:
     def marginals(self, solution: Solution) -> Marginals:
         """Return what inputs cost, and whom; HiGHS stands at the solution of the cost LP."""
         with self.clock.phase("marginals"):
-            return find_marginals(self.horizon, self.lp, self.highs, solution)
+            return find_marginals(self.horizon, self.present_lp(), self.highs, solution)
 
     def ranging(self, solution: Solution, tell: Callable[[str], None]) -> dict[tuple[str, Any, int], Ranging]:
         """Return left and right derivatives of all data; HiGHS stands at the solution of the cost LP."""
         count = sum(1 for _ in data_columns(self.horizon))
         with self.clock.phase("ranging"):
-            return range_data(self.horizon, self.lp, self.highs, solution, lambda done: tell(
+            return range_data(self.horizon, self.present_lp(), self.highs, solution, lambda done: tell(
                 f"ranging: {done} of {count} data") if done % 500 == 0 else None)
 
     def find(self, fixed_head: bool = False, choose: bool = True) -> tuple[Solution, Solution, bool]:

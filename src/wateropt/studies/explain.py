@@ -19,7 +19,7 @@ from wateropt.highs import OPTIMAL, Highs, Solution
 from wateropt.horizon import Horizon, Ints, Lp, label
 from wateropt.marginals import Matrix, Vertex
 from wateropt.scenario import Case
-from wateropt.solving import LiveCase, choose_face
+from wateropt.solving import PRICED, LiveCase, choose_face
 from wateropt.units import HM3_PER_M3S_DAY
 
 WATER = ("release", "delivery", "claim_taken", "claim_unmet", "canal_flow")  # where water goes
@@ -28,13 +28,14 @@ TRACKED = (*WATER, *ENERGY)
 SMALL_MOVE = 0.02  # of the forced amount: smaller moves are not told
 MOST_TOLD = 6
 MOST_HOLDERS = 5
+MOVES = 1e-9  # least movement of the value with a unit of a limit
 AT_LIMIT = 1e-7  # relative distance at which a value stands at a limit
-SLACK = 1e-9  # relative slack of what is kept in place while the nearest schedule is sought
+SLACKS = (1e-9, 1e-8, 1e-7)  # relative slack of what is kept in place while the nearest schedule is sought
 GIVEN_UP = 1e-7  # relative cost that the nearest schedule may give up
 
 
 class Holder(NamedTuple):
-    """A limit that holds a value: words, and what one unit of it costs or saves [MUSD]."""
+    """A limit that holds a value: words, and what it costs [MUSD] to move the value by one unit through it."""
 
     words: str
     price: float
@@ -61,7 +62,7 @@ class Alternative:
     Attributes:
         value: what the cell is forced to; amount: by how much [hm³, GWh, or the cell's own unit]; unit: of the amount.
         cost: what it costs [MUSD]; None if there is no schedule.
-        moves: what moves then, the largest first, water before energy.
+        moves: what moves then: water before energy, the same asset at other times first, then the largest.
         by_country: cost of each country [MUSD].
     """
 
@@ -150,7 +151,7 @@ class Explainer:
     def __init__(self, case: Case, fixed_head: bool = False) -> None:
         self.live = LiveCase(case)
         self.solution, self.chosen, _ = self.live.find(fixed_head)
-        self.horizon, self.lp, self.basis = self.live.horizon, self.live.lp, self.live.highs.basis()
+        self.horizon, self.lp, self.basis = self.live.horizon, self.live.present_lp(), self.live.highs.basis()
         self._nearest = _Nearest(self.horizon, self.lp, self.chosen.x)
 
     def explain(self, name: str, step: float = 0.01) -> Explanation:
@@ -161,7 +162,7 @@ class Explainer:
         equals = self._equals(column, value)
         width = max(abs(value) * step, step)
         forced = [] if low == high else [min(max(value + sign * width, low), high) for sign in (-1, 1)]
-        others = [self._force(column, group, t, there) for there in forced if abs(there - value) > AT_LIMIT * width]
+        others = [self._force(column, group, key, t, there) for there in forced if abs(there - value) > AT_LIMIT * width]
         single = equals[1] - equals[0] <= AT_LIMIT * max(abs(value), 1.0)
         return Explanation(name, value, self.horizon.stage.groups[group].unit, (float(low), float(high)), equals,
                            float(self.solution.reduced[column]), tuple(self._holders(column)) if single else (),
@@ -185,28 +186,30 @@ class Explainer:
     # ---- what holds it ---------------------------------------------------------------------------------
 
     def _holders(self, column: int) -> Iterator[Holder]:
-        """Yield the limits of other values that determine this one, those with the highest price first."""
+        """Yield the limits of other values that determine this one, first those through which it moves cheapest."""
         vertex = Vertex(self.live.highs, self.lp, Matrix(self.lp), self.solution)
         position = np.flatnonzero(vertex.basic == column)
         if not len(position):
             return
         columns, rows = vertex.tableau_row(int(position[0]))
-        price = np.concatenate([columns * self.solution.reduced, rows * self.solution.row_dual])
-        for place in np.argsort(-np.abs(price), kind="stable")[:MOST_HOLDERS]:
-            if abs(price[place]) > AT_LIMIT:
-                yield self._holder(int(place))
+        moves = np.abs(np.concatenate([columns, rows]))
+        each = np.abs(np.concatenate([self.solution.reduced, self.solution.row_dual]))
+        price = np.divide(each, moves, out=np.full(len(each), np.inf), where=(moves > MOVES) & (each > PRICED))
+        for place in np.argsort(price, kind="stable")[:MOST_HOLDERS]:
+            if np.isfinite(price[place]):
+                yield self._holder(int(place), float(price[place]))
 
-    def _holder(self, place: int) -> Holder:
+    def _holder(self, place: int, price: float) -> Holder:
         lp, columns = self.lp, self.lp.shape[1]
         if place < columns:
             value, low, high = self.solution.x[place], lp.lower[place], lp.upper[place]
-            name, rate = lp.column_names[place], self.solution.reduced[place]
+            name = lp.column_names[place]
         else:
             row = place - columns
             value, low, high = self.solution.row[row], lp.row_lower[row], lp.row_upper[row]
-            name, rate = f"the limit {lp.row_names[row]}", self.solution.row_dual[row]
+            name = f"the limit {lp.row_names[row]}"
         side = "least" if abs(value - low) <= abs(value - high) else "greatest"
-        return Holder(f"{name} is at its {side} value {value:.10g}", float(rate))
+        return Holder(f"{name} is at its {side} value {value:,.4g}", price)
 
     # ---- what it is worth -------------------------------------------------------------------------------
 
@@ -238,7 +241,7 @@ class Explainer:
 
     # ---- what else ---------------------------------------------------------------------------------------
 
-    def _force(self, column: int, group: str, t: int, there: float) -> Alternative:
+    def _force(self, column: int, group: str, key: Any, t: int, there: float) -> Alternative:
         """Force a column to a value, solve, and compare the nearest schedule of that cost with the written one."""
         place, value = np.array([column]), np.array([there])
         self.live.highs.change_bounds(place, value, value)
@@ -250,14 +253,18 @@ class Explainer:
         if found.status != OPTIMAL:
             return Alternative(there, amount, unit, None, (), {})
         x = self._nearest.find(found, column)
+        if x is None:
+            return Alternative(there, amount, unit, found.objective - self.solution.objective, (), {})
         least = abs(amount) * SMALL_MOVE
-        moves = [m for m in self._moves(x, column) if abs(m.amount) > (least if m.unit == "hm3" else 1e-2 * least)]
+        moves = [m for m in self._moves(x, column, key) if abs(m.amount) > (least if m.unit == "hm3" else 1e-2 * least)]
         return Alternative(there, amount, unit, found.objective - self.solution.objective, tuple(moves),
                            self._country_costs(x))
 
-    def _moves(self, x: Floats, forced: int) -> Iterator[Move]:
+    def _moves(self, x: Floats, forced: int, key: Any) -> Iterator[Move]:
+        own = f":{label(key)}@"
         for names in (WATER, ENERGY):
-            yield from sorted(self._moved(x, forced, names), key=lambda move: (-abs(move.amount), move.cell))
+            yield from sorted(self._moved(x, forced, names),
+                              key=lambda move: (own not in move.cell, -abs(move.amount), move.cell))
 
     def _moved(self, x: Floats, forced: int, names: tuple[str, ...]) -> Iterator[Move]:
         for name, key in self.horizon.keys:
@@ -317,30 +324,29 @@ class _Nearest:
             column=np.concatenate([lp.column, entries]),
             value=np.concatenate([lp.value, np.tile([1.0, -1.0, 1.0], count)]))
 
-    def find(self, solution: Solution, forced: int) -> Floats:
-        """Return the columns of the schedule nearest to the given one that costs what a solution costs."""
+    def find(self, solution: Solution, forced: int) -> Floats | None:
+        """Return the columns of the schedule nearest to the given one that costs what a solution costs, if found."""
+        found = (self._within(solution, forced, slack) for slack in SLACKS)
+        return next((x for x in found if x is not None), None)
+
+    def _within(self, solution: Solution, forced: int, slack: float) -> Floats | None:
         columns, rows = choose_face(solution)
-        columns = _ordered(columns, forced)
         lower, upper = self.large.lower.copy(), self.large.upper.copy()
         row_lower, row_upper = self.large.row_lower.copy(), self.large.row_upper.copy()
-        _keep(lower, upper, columns, solution.x[columns])
-        _keep(row_lower, row_upper, rows, solution.row[rows])
+        _keep(lower, upper, columns, solution.x[columns], slack)
+        _keep(row_lower, row_upper, rows, solution.row[rows], slack)
         lower[forced] = upper[forced] = solution.x[forced]
         found = Highs(replace(self.large, lower=lower, upper=upper, row_lower=row_lower, row_upper=row_upper)).solve()
         if found.status != OPTIMAL:
-            return solution.x
+            return None
         x = found.x[:self.lp.shape[1]]
-        given_up = float(self.lp.cost @ x) - solution.objective
-        return x if given_up <= GIVEN_UP * max(abs(solution.objective), 1.0) else solution.x
+        apart = abs(float(self.lp.cost @ x) - solution.objective)
+        return x if apart <= GIVEN_UP * max(abs(solution.objective), 1.0) else None
 
 
-def _ordered(columns: Ints, forced: int) -> Ints:
-    return columns[columns != forced]
-
-
-def _keep(lower: Floats, upper: Floats, places: Ints, values: Floats) -> None:
+def _keep(lower: Floats, upper: Floats, places: Ints, values: Floats, share: float) -> None:
     """Keep values in place, but for a slack in which rounding has room."""
-    slack = SLACK * np.maximum(np.abs(values), 1.0)
+    slack = share * np.maximum(np.abs(values), 1.0)
     lower[places], upper[places] = values - slack, values + slack
 
 
@@ -378,7 +384,7 @@ def _held(found: Explanation, unit: str) -> Iterator[str]:
                "least")
     elif found.holders:
         yield "it is between its limits, and follows from those of others:"
-        yield from (f"  {holder.words} (one unit more costs {holder.price:.4g} MUSD)" for holder in found.holders)
+        yield from (f"  {one.words} (to move it thereby costs {one.price:.4g} MUSD a unit)" for one in found.holders)
     else:
         yield "it is between its limits, and follows from the balances"
 
