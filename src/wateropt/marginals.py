@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -158,16 +159,20 @@ class Matrix:
     def __init__(self, lp: Lp) -> None:
         self.lp, (self.rows, self.columns) = lp, lp.shape
         self._row = np.repeat(np.arange(self.rows), np.diff(lp.row_start))
-        self._order = np.argsort(lp.column, kind="stable")
-        self._start = np.concatenate([[0], np.cumsum(np.bincount(lp.column, minlength=self.columns))])
 
     def transposed(self, y: Floats) -> Floats:
         """Return Aᵀy, shape (column,)."""
         return np.bincount(self.lp.column, self.lp.value * y[self._row], minlength=self.columns).astype(float)
 
+    @cached_property
+    def _by_column(self) -> tuple[Ints, Ints]:
+        start = np.concatenate([[0], np.cumsum(np.bincount(self.lp.column, minlength=self.columns))])
+        return np.argsort(self.lp.column, kind="stable"), start
+
     def entries(self, column: int) -> Floats:
         """Return a column, shape (row,)."""
-        chosen = self._order[self._start[column]:self._start[column + 1]]
+        order, start = self._by_column
+        chosen = order[start[column]:start[column + 1]]
         out = np.zeros(self.rows)
         out[self._row[chosen]] = self.lp.value[chosen]
         return out
@@ -214,8 +219,11 @@ class _Numbers:
         for param in sorted(_params(expression), key=lambda param: self.named[param]):
             name, key = self.named[param]
             if name in self.inputs or name in PROPORTIONAL:
-                stepped = {**self.slots, param: self.slots[param] + TINY * 1j}
-                yield (name, key), np.imag(evaluate(expression, stepped)) / TINY
+                present = self.slots[param]
+                self.slots[param] = present + TINY * 1j
+                slope = np.imag(evaluate(expression, self.slots)) / TINY
+                self.slots[param] = present
+                yield (name, key), slope
 
     def _add(self, slot: tuple[str, Any], amount: Floats) -> None:
         if slot not in self.sums:
@@ -238,14 +246,18 @@ class _Numbers:
                 self._add(slot, np.where(place >= 0, -self.dual[:, place], 0.0) * slope)
 
     def _limits(self) -> None:
-        """Add limits of columns: those that stand at the limit move with it."""
+        """Add limits of columns: those that stand at the limit move with it, unless another takes its place.
+
+        The closing storage takes the place of the least one, a value that is held that of any limit.
+        """
         low, high, x, rate = self.lp.lower, self.lp.upper, self.solution.x, self.solution.reduced
         at_high = np.where(low == high, rate < 0, np.abs(x - high) < np.abs(x - low))
         for k, (name, key) in enumerate(self.horizon.keys):
             group, place = self.horizon.stage.groups[name], self.horizon.position[:, k]
             for side in ("lower", "upper"):
                 for slot, slope in self._slopes(group.slotted.get((side, key), 0.0)):
-                    moves = (place >= 0) & (at_high[place] == (side == "upper"))
+                    limits, own = (low, group.lower) if side == "lower" else (high, group.upper)
+                    moves = (place >= 0) & (at_high[place] == (side == "upper")) & (limits[place] == own[key])
                     if group.kind == "opening":
                         moves &= np.arange(self.horizon.periods) == 0
                     self._add(slot, np.where(moves, self.reduced[:, place], 0.0) * slope)

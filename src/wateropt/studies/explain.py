@@ -22,7 +22,8 @@ from wateropt.scenario import Case
 from wateropt.solving import PRICED, LiveCase, choose_face
 from wateropt.units import HM3_PER_M3S_DAY
 
-WATER = ("release", "delivery", "claim_taken", "claim_unmet", "canal_flow")  # where water goes
+WATER = ("release", "bypass", "spill", "delivery", "claim_taken", "claim_unmet", "canal_flow",
+         "sea_inflow")  # where water goes
 ENERGY = ("output", "exchanged", "unserved")  # what replaces energy, or takes it
 TRACKED = (*WATER, *ENERGY)
 SMALL_MOVE = 0.02  # of the forced amount: smaller moves are not told
@@ -62,7 +63,8 @@ class Alternative:
     Attributes:
         value: what the cell is forced to; amount: by how much [hm³, GWh, or the cell's own unit]; unit: of the amount.
         cost: what it costs [MUSD]; None if there is no schedule.
-        moves: what moves then: water before energy, the same asset at other times first, then the largest.
+        moves: what moves then: water before energy, the same asset first (where its water comes back before what
+            goes with it), then the largest.
         by_country: cost of each country [MUSD].
     """
 
@@ -162,7 +164,8 @@ class Explainer:
         equals = self._equals(column, value)
         width = max(abs(value) * step, step)
         forced = [] if low == high else [min(max(value + sign * width, low), high) for sign in (-1, 1)]
-        others = [self._force(column, group, key, t, there) for there in forced if abs(there - value) > AT_LIMIT * width]
+        forced = [there for there in forced if abs(there - value) > AT_LIMIT * width]
+        others = [self._force(column, group, key, t, there) for there in forced]
         single = equals[1] - equals[0] <= AT_LIMIT * max(abs(value), 1.0)
         return Explanation(name, value, self.horizon.stage.groups[group].unit, (float(low), float(high)), equals,
                            float(self.solution.reduced[column]), tuple(self._holders(column)) if single else (),
@@ -261,10 +264,10 @@ class Explainer:
                            self._country_costs(x))
 
     def _moves(self, x: Floats, forced: int, key: Any) -> Iterator[Move]:
-        own = f":{label(key)}@"
+        own, down = f":{label(key)}@", x[forced] < self.chosen.x[forced]
         for names in (WATER, ENERGY):
-            yield from sorted(self._moved(x, forced, names),
-                              key=lambda move: (own not in move.cell, -abs(move.amount), move.cell))
+            yield from sorted(self._moved(x, forced, names), key=lambda move: (
+                own not in move.cell, own in move.cell and (move.amount < 0) == down, -abs(move.amount), move.cell))
 
     def _moved(self, x: Floats, forced: int, names: tuple[str, ...]) -> Iterator[Move]:
         for name, key in self.horizon.keys:
