@@ -22,9 +22,10 @@ from wateropt.scenario import Case
 from wateropt.solving import PRICED, LiveCase, choose_face
 from wateropt.units import HM3_PER_M3S_DAY
 
-WATER = ("release", "bypass", "spill", "delivery", "claim_taken", "claim_unmet", "canal_flow",
-         "sea_inflow")  # where water goes
+WATER = ("release", "bypass", "spill", "delivery", "claim_taken", "canal_flow", "sea_inflow")  # where water goes
 ENERGY = ("output", "exchanged", "unserved")  # what replaces energy, or takes it
+TAKES = {"delivery": (("demand", "node"),), "claim_taken": (("gain", "node"),),
+         "canal_flow": (("canal", "origin"), ("canal", "destination"))}
 TRACKED = (*WATER, *ENERGY)
 SMALL_MOVE = 0.02  # of the forced amount: smaller moves are not told
 MOST_TOLD = 6
@@ -225,18 +226,22 @@ class Explainer:
         if group == "turbine":
             own, lake = [key], plants.reservoir[key] or None
         if lake:
-            yield f"kept in `{lake}`, 1 m3 is worth {self._water_value(lakes.node[lake], t):.4f} USD (its water value)"
-            yield f"below the dam it is worth {self._water_value(lakes.outlet[lake], t):.4f} USD"
+            kept, below = (self._water_value(node, t) for node in (lakes.node[lake], lakes.outlet[lake]))
+            yield f"kept in `{lake}` for later, 1 m3 is worth {kept:.4f} USD (its water value)"
+            yield f"below the dam it is worth {below:.4f} USD"
+        for table, column in TAKES.get(group, ()):
+            node = tables[table].columns[column][key]
+            yield f"at `{node}` 1 m3 is worth {self._water_value(node, t):.4f} USD (its water value)"
         for p in own:
             per_hm3 = self.horizon.stage.slots.get("head_energy", {}).get(p)
             for block in self.horizon.case.book.blocks:
-                price = 1e3 * self._dual("energy_balance", (plants.grid[p], block), t)
+                price = round(1e3 * self._dual("energy_balance", (plants.grid[p], block), t), 6) + 0.0
                 energy = "" if per_hm3 is None else (f"; 1 m3 makes {per_hm3[t]:.4f} kWh, worth "
-                                                     f"{per_hm3[t] * price / 1e3:.4f} USD")
+                                                     f"{per_hm3[t] * price / 1e3:.4f} USD more")
                 yield f"energy at `{p}` is worth {price:.2f} USD/MWh in block `{block}`{energy}"
 
     def _water_value(self, node: str, t: int) -> float:
-        return self._dual("water_balance", node, t)
+        return round(self._dual("water_balance", node, t), 6) + 0.0
 
     def _dual(self, row: str, key: Any, t: int) -> float:
         place = self.horizon.rows_of(row, key)[t]
