@@ -204,21 +204,22 @@ def marginal_values(result: Result) -> Iterator[Row]:
     Numbers of tables follow: `input` is table and column, and a number that is the same in all periods has no start.
     """
     calendar, found = result.case.calendar, result.marginals
+    names = [f"musd_per_unit_{country}" for country in found.countries]
     for name, key, t in _data(result):
         yield {**_datum(result, name, key, t), "musd_per_unit": result.values.reduced_cost(name, key)[t],
-               **_by_country(result, found.data[name, key][:, t])}
+               **dict(zip(names, found.data[name, key][:, t].tolist(), strict=True))}
     for state, least in sorted(result.case.book.closing.items()):
         for key in least if state in result.groups else ():
             if least[key] is not None:
                 rate = max(result.values.reduced_cost(state, key)[-1], 0.0)
                 yield {"input": f"{state}_closing", "where": _words(key), "start": calendar.end.isoformat(),
                        "value": least[key], "unit": result.groups[state].unit, "musd_per_unit": rate,
-                       **_by_country(result, found.data[state, key][:, -1] * (rate > 0))}
+                       **dict(zip(names, (found.data[state, key][:, -1] * (rate > 0)).tolist(), strict=True))}
     for number in found.numbers:
         yield {"input": number.input, "where": number.where,
                "start": "" if number.period is None else calendar.starts[number.period].isoformat(),
                "value": number.value, "unit": number.unit, "musd_per_unit": number.musd.sum(),
-               **_by_country(result, number.musd)}
+               **dict(zip(names, number.musd.tolist(), strict=True))}
 
 
 def _data(result: Result) -> Iterator[tuple[str, Any, int]]:
@@ -233,10 +234,6 @@ def _data(result: Result) -> Iterator[tuple[str, Any, int]]:
 def _datum(result: Result, name: str, key: Any, t: int) -> Row:
     return {"input": name, "where": _words(key), "start": result.case.calendar.starts[t].isoformat(),
             "value": result.values.get(name, key)[t], "unit": result.groups[name].unit}
-
-
-def _by_country(result: Result, musd: Floats) -> Row:
-    return {f"musd_per_unit_{c}": float(v) for c, v in zip(result.marginals.countries, musd, strict=True)}
 
 
 def ranging(result: Result) -> Iterator[Row]:
