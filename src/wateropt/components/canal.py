@@ -23,7 +23,7 @@ def build(stage, canals):
     grows = {c: stage.expansion(NAME, c) for c in canals}
     lined = {c: stage.expansion("lining", c) for c in canals}
     flow = stage.variable("canal_flow", canals, "m^3/s", upper=lambda c: canals.capacity[c]
-                          + stage.number(grows[c][1] if grows[c] else 0.0, "m^3/s"))
+                          + (grows[c][1] if grows[c] else 0.0))
     lining = canals.where(lambda c: lined[c] is not None)
     saved = stage.variable("canal_saved", lining, "m^3/s")
 
