@@ -117,6 +117,31 @@ class Highs:
         """Begin the next solve at a basis of an LP of the same shape."""
         self._highs.setBasis(basis)
 
+    def basic(self) -> Ints:
+        """Return what is basic at the present basis, in its order, shape (row,): a column, or -1 - row for a row."""
+        status, found = self._highs.getBasicVariables()
+        if status == highspy.HighsStatus.kError:  # presolve found the optimum, and nothing is factored yet
+            self.start_from(self.basis())
+            self._highs.run()
+            status, found = self._highs.getBasicVariables()
+        return np.array(found, dtype=np.int64)
+
+    def prices(self, cost: Floats) -> Floats:
+        """Return the duals of all rows that some costs of the basic variables would give, shape (row,)."""
+        return np.array(self._highs.getBasisTransposeSolve(cost)[1])
+
+    def rates(self, entries: Floats) -> Floats:
+        """Return by how much each basic variable falls for each unit of a column with some entries, shape (row,)."""
+        return np.array(self._highs.getBasisSolve(entries)[1])
+
+    def inverse_row(self, position: int) -> Floats:
+        """Return a row of the inverse of the basis matrix, shape (row,)."""
+        return np.array(self._highs.getBasisInverseRow(position)[1])
+
+    def ranging(self) -> Any:
+        """Return HiGHS' own ranging of the present basis."""
+        return self._highs.getRanging()[1]
+
     def change_bounds(self, columns: Ints, lower: Floats, upper: Floats) -> None:
         """Replace the bounds of some columns."""
         self._highs.changeColsBounds(len(columns), columns.astype(np.int32), lower, upper)

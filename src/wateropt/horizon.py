@@ -168,15 +168,18 @@ class Horizon:
 
     def lp(self) -> Lp:
         """Lay the stage along time with the present values of its slots."""
-        slots = self.stage.slot_values()
-        row, column, value = self._entries(slots)
         lower, upper = self._bounds()
-        row_lower, row_upper = self._row_limits(slots)
-        order = np.lexsort((column, row))
-        starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=len(row_lower)))])
-        return Lp(self._costs(), lower, upper, row_lower, row_upper, starts, column[order], value[order],
+        row_lower, row_upper = self._row_limits(self.stage.slot_values())
+        return Lp(self._costs(), lower, upper, row_lower, row_upper, *self.matrix(),
                   tuple(self._names(self.keys, self.position, self.columns)),
                   tuple(self._names(self.row_keys, self.row_position, len(row_lower))))
+
+    def matrix(self) -> tuple[Ints, Ints, Floats]:
+        """Return the matrix by rows with the present values of the slots: row starts, columns, values."""
+        row, column, value = self._entries(self.stage.slot_values())
+        order = np.lexsort((column, row))
+        starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=int(self._row_exists.sum())))])
+        return starts, column[order], value[order]
 
     def _entries(self, slots: Mapping[int, Any]) -> tuple[Ints, Ints, Floats]:
         row = self.row_position[:, self.rows.row]

@@ -12,6 +12,7 @@ from wateropt.calendar import Floats
 from wateropt.head import SLOTS, HeadPath
 from wateropt.highs import Solution
 from wateropt.horizon import Horizon, Lp
+from wateropt.marginals import Marginals, Ranging
 from wateropt.scenario import Case
 from wateropt.stage import Columns
 
@@ -90,6 +91,8 @@ class Result:
         groups: variable, state or datum -> its kind, unit and ids.
         derived: name -> id -> values that follow from the schedule (head, elevation).
         run: how it was found (solves, head gap, sizes, residuals, seconds by phase).
+        marginals: whose cost each input moves, and what numbers of tables cost.
+        ranging: (group, id, period) -> left and right derivative of data; empty unless it was asked for.
     """
 
     case: Case
@@ -100,10 +103,13 @@ class Result:
     groups: Mapping[str, Columns]
     derived: Mapping[str, Mapping[str, Floats]]
     run: Mapping[str, Any]
+    marginals: Marginals
+    ranging: Mapping[tuple[str, Any, int], Ranging]
 
     @classmethod
     def collect(cls, horizon: Horizon, lp: Lp, cost: Solution, chosen: Solution, path: HeadPath,
-                status: str, run: Mapping[str, Any]) -> Result:
+                status: str, run: Mapping[str, Any], marginals: Marginals,
+                ranging: Mapping[tuple[str, Any, int], Ranging]) -> Result:
         """Read a solution back from LP columns to names."""
         values = _read_values(horizon, cost, chosen)
         amounts = horizon.evaluate_ledger(chosen.x)
@@ -117,7 +123,8 @@ class Result:
         residuals = {"primal": cost.residual[0], "dual": cost.residual[1]}
         facts = {"head_gap": path.gap(chosen.x), "sizes": sizes, "iterations": cost.iterations,
                  "head": _head(horizon), "residuals": residuals}
-        return cls(horizon.case, status, cost.objective, values, lines, horizon.stage.groups, derived, {**run, **facts})
+        return cls(horizon.case, status, cost.objective, values, lines, horizon.stage.groups, derived,
+                   {**run, **facts}, marginals, ranging)
 
     def ledger(self, book: str, *terms: str) -> Iterator[Line]:
         """Yield the lines of a book, all or those of some terms."""

@@ -39,6 +39,7 @@ class Job:
         number: place in the order in which jobs were given.
         hold: values that are held (see `solve`).
         spent: seconds by phase that were spent before.
+        ranging: whether `ranging.csv` is written too.
     """
 
     number: int
@@ -47,6 +48,7 @@ class Job:
     fixed_head: bool = False
     hold: Hold | None = None
     spent: Mapping[str, float] = field(default_factory=dict)
+    ranging: bool = False
 
     @property
     def size(self) -> float:
@@ -147,7 +149,8 @@ def attempt(job: Job, tell: Callable[[str], None]) -> Outcome:
 
     try:
         clock = Clock(dict(job.spent))
-        result = solve(job.case, fixed_head=job.fixed_head, hold=job.hold, clock=clock, tell=tell)
+        result = solve(job.case, fixed_head=job.fixed_head, hold=job.hold, ranging=job.ranging, clock=clock,
+                       tell=tell)
         with _blocked(signal.SIGTERM, signal.SIGINT):  # nothing is left half-written
             write_result(result, job.folder)
     except WateroptError as error:

@@ -15,6 +15,7 @@ from wateropt.diagnose import explain_infeasible
 from wateropt.head import SHRINK, SLOTS, STEP, TOLERANCE, HeadPath
 from wateropt.highs import INFEASIBLE, OPTIMAL, Highs, Solution, require_answer
 from wateropt.horizon import Horizon, Ints, Lp
+from wateropt.marginals import Marginals, Ranging, data_columns, find_marginals, range_data
 from wateropt.result import Result
 from wateropt.scenario import Case
 
@@ -115,6 +116,11 @@ class LiveCase:
         self.highs.change_row_bounds(rows, row_lower, row_upper)
         self.highs.change_bounds(columns, lower, upper)
 
+    def present_lp(self) -> Lp:
+        """Return the loaded LP with its matrix as patched: that of `lp` is the matrix of the first head path."""
+        starts, column, value = self.horizon.matrix()
+        return replace(self.lp, row_start=starts, column=column, value=value)
+
     def solve_head(self) -> tuple[Solution, bool]:
         """Solve until the LP's energy is the curve's; return the solution and whether the head settled."""
         return self._follow(self._first_path(self.solve_cost(far=True)))
@@ -198,17 +204,56 @@ class LiveCase:
 
     def choose(self, solution: Solution) -> Solution:
         """Return, among the schedules of equal cost, the one whose releases change least."""
+        self._cost_basis = self.highs.basis()
         with self.clock.phase("choose"):
-            columns, rows = choose_face(solution)
-            self.highs.change_bounds(columns, solution.x[columns], solution.x[columns])
-            self.highs.change_row_bounds(rows, solution.row[rows], solution.row[rows])
-            self.highs.change_costs(calmness(self.horizon))
-            chosen = self.highs.solve()
-            self.highs.change_costs(self.lp.cost)
-            self.highs.change_row_bounds(rows, self.lp.row_lower[rows], self.lp.row_upper[rows])
-            self.highs.change_bounds(columns, self.lp.lower[columns], self.lp.upper[columns])
+            chosen = self.solve_on_face(solution, calmness(self.horizon))
         given_up = float(self.lp.cost @ chosen.x) - solution.objective if chosen.status == OPTIMAL else np.inf
         return chosen if given_up <= EQUAL_COST * max(abs(solution.objective), 1.0) else solution
+
+    def solve_on_face(self, solution: Solution, cost: Floats) -> Solution:
+        """Return the solution that is best by other costs among those as good as a solution of the cost LP."""
+        columns, rows = choose_face(solution)
+        self.highs.change_bounds(columns, solution.x[columns], solution.x[columns])
+        self.highs.change_row_bounds(rows, solution.row[rows], solution.row[rows])
+        self.highs.change_costs(cost)
+        found = self.highs.solve()
+        self.highs.change_costs(self.lp.cost)
+        self.highs.change_row_bounds(rows, self.lp.row_lower[rows], self.lp.row_upper[rows])
+        self.highs.change_bounds(columns, self.lp.lower[columns], self.lp.upper[columns])
+        return found
+
+    def return_from_choice(self) -> None:
+        """Stand again at the basis of the cost LP, which `choose` left."""
+        with self.clock.phase("marginals"):
+            self.highs.start_from(self._cost_basis)
+            self.highs.solve()
+
+    def marginals(self, solution: Solution) -> Marginals:
+        """Return what inputs cost, and whom; HiGHS stands at the solution of the cost LP."""
+        with self.clock.phase("marginals"):
+            return find_marginals(self.horizon, self.present_lp(), self.highs, solution)
+
+    def ranging(self, solution: Solution, tell: Callable[[str], None]) -> dict[tuple[str, Any, int], Ranging]:
+        """Return left and right derivatives of all data; HiGHS stands at the solution of the cost LP."""
+        count = sum(1 for _ in data_columns(self.horizon))
+        with self.clock.phase("ranging"):
+            return range_data(self.horizon, self.present_lp(), self.highs, solution, lambda done: tell(
+                f"ranging: {done} of {count} data") if done % 500 == 0 else None)
+
+    def find(self, fixed_head: bool = False, choose: bool = True) -> tuple[Solution, Solution, bool]:
+        """Solve from nothing: return the solution of the cost LP, the chosen one, and whether the head settled.
+
+        HiGHS stands at the optimal basis of the cost LP afterwards.
+        """
+        solution, settled = (self.solve_cost(far=True), True) if fixed_head else self.solve_head()
+        if not choose:
+            return solution, solution, settled
+        chosen = self.choose(solution)
+        if not fixed_head:
+            solution, chosen, calm = self.settle(solution, chosen)
+            settled = settled and calm
+        self.return_from_choice()
+        return solution, chosen, settled
 
     def settle(self, solution: Solution, chosen: Solution) -> tuple[Solution, Solution, bool]:
         """Follow a chosen schedule whose head left the path until its energy is the curve's too.
@@ -274,7 +319,7 @@ def hold_values(horizon: Horizon, lp: Lp, hold: Hold) -> Lp:
 
 
 def solve(case: Case, *, fixed_head: bool = False, hold: Hold | None = None, choose: bool = True,
-          clock: Clock | None = None, tell: Callable[[str], None] = lambda _: None) -> Result:
+          ranging: bool = False, clock: Clock | None = None, tell: Callable[[str], None] = lambda _: None) -> Result:
     """Solve a case.
 
     Args:
@@ -282,6 +327,7 @@ def solve(case: Case, *, fixed_head: bool = False, hold: Hold | None = None, cho
         fixed_head: solve one LP with the head of a straight storage path.
         hold: (variable, id) -> values by period that are held, NaN where free (see `held`).
         choose: choose the calmest schedule among those of equal cost (else: any of them).
+        ranging: find left and right derivative of every datum, and how far each holds.
         clock: where the seconds of each phase are added up.
         tell: called with one line per step, for progress.
 
@@ -299,14 +345,12 @@ def solve(case: Case, *, fixed_head: bool = False, hold: Hold | None = None, cho
     """
     live = LiveCase(case, hold, clock)
     tell(f"{len(live.lp.cost)} columns, {len(live.lp.row_lower)} rows")
-    solution, settled = (live.solve_cost(far=True), True) if fixed_head else live.solve_head()
-    chosen = live.choose(solution) if choose else solution
-    if choose and not fixed_head:
-        solution, chosen, calm = live.settle(solution, chosen)
-        settled = settled and calm
+    solution, chosen, settled = live.find(fixed_head, choose)
     status = OPTIMAL if settled else f"head not settled: gap {live.path.gap(chosen.x):.2%}"
     tell(f"{status} after {live.solves} solves")
+    marginals = live.marginals(solution)
+    ranged = live.ranging(solution, tell) if ranging else {}
     return Result.collect(live.horizon, live.lp, solution, chosen, live.path, status, {
         "solves": live.solves, "fixed_head": fixed_head, "held": sorted(f"{n}:{k}" for n, k in (hold or {})),
         "phases": live.clock.phases,
-    })
+    }, marginals, ranged)

@@ -78,6 +78,7 @@ class Columns:
         lower, upper: limits by id, a number or an array (period,); None is no limit.
         values: of data and openings, by id.
         when: by id, in which periods the column exists (absent: always).
+        slotted: ("lower" or "upper", id) -> the limit as an expression of slots, where it is one.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Columns:
     upper: dict[Index, Any]
     values: dict[Index, Any]
     when: dict[Index, Any]
+    slotted: dict[tuple[str, Index], Any] = field(default_factory=dict)
 
 
 class Term(NamedTuple):
@@ -383,7 +385,8 @@ class Stage:
         when = dict(when or {})
         index = [key for key in over if self._exists(when, key)]
         group = Columns(name, kind, unit, tuple(index), self._limits(index, lower), self._limits(index, upper),
-                        dict(values), {key: when[key] for key in index if key in when})
+                        dict(values), {key: when[key] for key in index if key in when},
+                        {**_slotted("lower", index, lower), **_slotted("upper", index, upper)})
         self.groups[name] = group
         var = Var(index, within=Reals, units=self._pyomo_unit(unit))
         setattr(self.block, name, var)
@@ -428,6 +431,13 @@ class EveryStage(Stage):
     """A stage that stands for all periods: everything exists in it that exists in any of them."""
 
     serves_all = True
+
+
+def _slotted(side: str, index: Iterable[Index], limit: Any) -> dict[tuple[str, Index], Any]:
+    """Return the limits by side and id that are expressions of slots."""
+    if isinstance(limit, Param):
+        return {(side, key): limit[key] for key in index if key in limit}
+    return {(side, key): limit(*_flat(key)) for key in index} if callable(limit) else {}
 
 
 def _on_index(rule: Rule) -> Rule:

@@ -13,6 +13,7 @@ from wateropt import __version__
 from wateropt.cli.check import check
 from wateropt.cli.compare import compare
 from wateropt.cli.data import data
+from wateropt.cli.explain import explain
 from wateropt.cli.export import export
 from wateropt.cli.gate import gate
 from wateropt.cli.hindcast import hindcast
@@ -32,7 +33,7 @@ def commands() -> None:
     """
 
 
-for command in (solve, list_scenarios, check, compare, rank, hindcast, data, export, gate):
+for command in (solve, list_scenarios, check, compare, rank, explain, hindcast, data, gate, export):
     commands.add_command(command)
 
 

@@ -14,9 +14,12 @@ import click
 @click.option("--fixed-head", is_flag=True, help="One LP, with the head of a straight storage path.")
 @click.option("--hold", metavar="FILE|observed", help="Fix the releases of a CSV (reservoir, start, days, "
               "release_m3s), or the shipped observations, and cost them.")
+@click.option("--ranging", is_flag=True, help="Write ranging.csv too: left and right derivative of the cost for each "
+              "datum, and up to where each holds.")
 @click.option("--workers", type=click.IntRange(1), metavar="N",
               help="Processes that solve scenarios; 1 is this process.  [default: one for each CPU]")
-def solve(scenarios: tuple[str, ...], out: Path, fixed_head: bool, hold: str | None, workers: int | None) -> None:
+def solve(scenarios: tuple[str, ...], out: Path, fixed_head: bool, hold: str | None, ranging: bool,
+          workers: int | None) -> None:
     """Solve scenarios and write their schedules (all shipped scenarios if none is named).
 
     SCENARIO is a shipped name (see `wateropt list`) or a scenario file. A scenario that has no schedule does not
@@ -37,7 +40,7 @@ def solve(scenarios: tuple[str, ...], out: Path, fixed_head: bool, hold: str | N
     spent = {"imports": imports, "read": (time.perf_counter() - begin) / len(cases)}
     for case in cases:
         check_folder(out / case.name)
-    jobs = [Job(number, case, out / case.name, fixed_head, held(case, hold) if hold else None, spent)
+    jobs = [Job(number, case, out / case.name, fixed_head, held(case, hold) if hold else None, spent, ranging)
             for number, case in enumerate(cases)]
     workers = min(workers or usable_cpus(), len(jobs))
     outcomes = run(jobs, workers, Progress(jobs, workers))

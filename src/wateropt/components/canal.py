@@ -22,8 +22,8 @@ def build(stage, canals):
     """Add canals."""
     grows = {c: stage.expansion(NAME, c) for c in canals}
     lined = {c: stage.expansion("lining", c) for c in canals}
-    most = {c: canals.raw("capacity")[c] + (grows[c][1] if grows[c] else 0.0) for c in canals}
-    flow = stage.variable("canal_flow", canals, "m^3/s", upper=most)
+    flow = stage.variable("canal_flow", canals, "m^3/s", upper=lambda c: canals.capacity[c]
+                          + (grows[c][1] if grows[c] else 0.0))
     lining = canals.where(lambda c: lined[c] is not None)
     saved = stage.variable("canal_saved", lining, "m^3/s")
 

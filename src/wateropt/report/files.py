@@ -18,7 +18,7 @@ from wateropt import __version__
 from wateropt.errors import OutputError
 from wateropt.notices import notices
 from wateropt.report.dataset import write_netcdf
-from wateropt.report.tables import COLUMNS, TABLES
+from wateropt.report.tables import COLUMNS, TABLES, ranging
 from wateropt.result import Result
 from wateropt.scenario import Case
 
@@ -82,11 +82,18 @@ def summary(result: Result) -> dict[str, Any]:
         "price_year": case.basin.price_year, "sizes": run["sizes"], "solves": run["solves"],
         "fixed_head": run["fixed_head"], "held": run["held"], "head_gap": float(f"{run['head_gap']:.3g}"),
         "residuals": run["residuals"], "notices": notices(result),
+        **({"ranging": _ranged(result)} if result.ranging else {}),
         "scenario_sha256": scenario_hash(case),
         "inputs_sha256": dict(case.basin.hashes),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in SOLVED_WITH}},
         "seconds": {name: round(value, 3) for name, value in run["phases"].items()},
     }
+
+
+def _ranged(result: Result) -> dict[str, int]:
+    """Return how many data were ranged, how many stand at a kink, and how many LPs were solved for that."""
+    found = result.ranging.values()
+    return {"data": len(found), "kinks": sum(one.kink for one in found), "solves": sum(one.again for one in found)}
 
 
 def totals(result: Result) -> dict[str, float]:
@@ -152,5 +159,7 @@ def check_folder(folder: Path) -> None:
 def _fill(result: Result, folder: Path) -> None:
     for name in TABLES:
         _write_table(result, name, folder / f"{name}.csv")
+    if result.ranging:
+        _write_rows(ranging(result), folder / "ranging.csv")
     write_netcdf(result, folder / "results.nc")
     (folder / MARK).write_text(json.dumps(summary(result), indent=1) + "\n", encoding="utf-8")

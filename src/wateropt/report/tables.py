@@ -199,24 +199,56 @@ def accounts(result: Result) -> Iterator[Row]:
 
 
 def marginal_values(result: Result) -> Iterator[Row]:
-    """One row per input datum and period: what one unit more of it would cost (negative: save)."""
-    calendar = result.case.calendar
-    for name, group in sorted(result.groups.items()):
-        if group.kind not in ("datum", "opening"):
-            continue
-        for key in group.index:
-            for t in np.flatnonzero(result.values.exists[name, key]):
-                if key not in group.values:  # chosen, not given
-                    continue
-                yield {"input": name, "where": _words(key), "start": calendar.starts[t].isoformat(),
-                       "value": result.values.get(name, key)[t], "unit": group.unit,
-                       "musd_per_unit": result.values.reduced_cost(name, key)[t]}
+    """One row per input datum and period: what one unit more of it would cost (negative: save), and whom.
+
+    Numbers of tables follow: `input` is table and column, and a number that is the same in all periods has no start.
+    """
+    calendar, found = result.case.calendar, result.marginals
+    names = [f"musd_per_unit_{country}" for country in found.countries]
+    for name, key, t in _data(result):
+        yield {**_datum(result, name, key, t), "musd_per_unit": result.values.reduced_cost(name, key)[t],
+               **dict(zip(names, found.data[name, key][:, t].tolist(), strict=True))}
     for state, least in sorted(result.case.book.closing.items()):
         for key in least if state in result.groups else ():
             if least[key] is not None:
+                rate = max(result.values.reduced_cost(state, key)[-1], 0.0)
                 yield {"input": f"{state}_closing", "where": _words(key), "start": calendar.end.isoformat(),
-                       "value": least[key], "unit": result.groups[state].unit,
-                       "musd_per_unit": max(result.values.reduced_cost(state, key)[-1], 0.0)}
+                       "value": least[key], "unit": result.groups[state].unit, "musd_per_unit": rate,
+                       **dict(zip(names, (found.data[state, key][:, -1] * (rate > 0)).tolist(), strict=True))}
+    for number in found.numbers:
+        yield {"input": number.input, "where": number.where,
+               "start": "" if number.period is None else calendar.starts[number.period].isoformat(),
+               "value": number.value, "unit": number.unit, "musd_per_unit": number.musd.sum(),
+               **dict(zip(names, number.musd.tolist(), strict=True))}
+
+
+def _data(result: Result) -> Iterator[tuple[str, Any, int]]:
+    """Yield group, id and period of every datum and every opening value that is given, not chosen."""
+    for name, group in sorted(result.groups.items()):
+        if group.kind in ("datum", "opening"):
+            for key in (key for key in group.index if key in group.values):
+                for t in np.flatnonzero(result.values.exists[name, key]):
+                    yield name, key, int(t)
+
+
+def _datum(result: Result, name: str, key: Any, t: int) -> Row:
+    return {"input": name, "where": _words(key), "start": result.case.calendar.starts[t].isoformat(),
+            "value": result.values.get(name, key)[t], "unit": result.groups[name].unit}
+
+
+def ranging(result: Result) -> Iterator[Row]:
+    """One row per input datum and period: left and right derivative of the cost, and up to where each holds."""
+    for name, key, t in _data(result):
+        found = result.ranging[name, key, t]
+        row = _datum(result, name, key, t)
+        for word, side in (("left", found.left), ("right", found.right)):
+            row |= {f"{word}_musd_per_unit": _known(side.rate), f"{word}_until": _known(side.until),
+                    f"{word}_end": side.end, f"{word}_stop": side.stop}
+        yield {**row, "kink": "yes" if found.kink else "no"}
+
+
+def _known(value: float) -> float | str:
+    return value if np.isfinite(value) else ""
 
 
 def _words(key: Any) -> str:
