@@ -17,6 +17,7 @@ from wateropt.cli.export import export
 from wateropt.cli.hindcast import hindcast
 from wateropt.cli.list import list_scenarios
 from wateropt.cli.rank import rank
+from wateropt.cli.sensitivity import sensitivity
 from wateropt.cli.solve import solve
 from wateropt.errors import WateroptError
 
@@ -31,7 +32,7 @@ def commands() -> None:
     """
 
 
-for command in (solve, list_scenarios, check, compare, rank, hindcast, data, export):
+for command in (solve, list_scenarios, check, compare, rank, sensitivity, hindcast, data, export):
     commands.add_command(command)
 
 

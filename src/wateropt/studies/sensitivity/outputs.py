@@ -36,8 +36,12 @@ class Outputs:
             columns = horizon.columns_of(name, key)
             if name == "account":
                 country, item, _ = key
-                out._add("penalties_musd" if country == "none" else f"account_{country}_musd", columns)
-                out._add(f"account_{country}_{item}_musd", columns)
+                if country == "none":
+                    out._add("penalties_musd", columns)
+                    out._add(f"penalty_{item}_musd", columns)
+                else:
+                    out._add(f"account_{country}_musd", columns)
+                    out._add(f"account_{country}_{item}_musd", columns)
             elif name == "shortage":
                 out._add(f"shortage_{tables['demand'].country[key[0]]}_hm3", columns, kappa)
             elif name == "claim_unmet":

@@ -21,6 +21,7 @@ from wateropt.report.files import scenario_hash
 from wateropt.scenario import Case, build_case, load_case, vary_case
 from wateropt.solving import LiveCase, Start
 from wateropt.studies.sensitivity.design import Design, Factor, Value
+from wateropt.studies.sensitivity.outputs import OBJECTIVE, Outputs, chosen
 from wateropt.studies.sensitivity.sampling import Row, sample
 
 Place = tuple[str, int | None]  # scenario, hydrological year that replaces its own
@@ -41,20 +42,21 @@ class Plan:
     """A checked design.
 
     Attributes:
-        design: with the labels of its traces filled in; folder: that relative file names are relative to.
+        design: with the labels of its traces filled in.
         rows: values of the factors by run, for one scenario; the runs of all scenarios follow each other.
         bases: what runs begin at.
         traces: read from their files.
-        key: the same for the same runs of the same data with the same versions.
+        key: the same for the same runs of the same data with the same versions; facts: what it is made of.
+        outputs: columns of runs.csv that are kept.
     """
 
     design: Design
-    folder: Path
     rows: Sequence[Row]
     bases: Mapping[Place, Base]
     traces: Traces
     key: str
     facts: Mapping[str, Any]
+    outputs: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.rows) * len(self.design.scenarios)
@@ -82,9 +84,9 @@ class Plan:
 
 def place_of(design: Design, scenario: str, row: Row) -> Place:
     """Return which base belongs to the values of a run."""
-    chosen: dict[str, Any] = {f.kind: value for f, value in zip(design.factors, row, strict=True) if f.kind in
-                              ("scenario", "hydrology")}
-    return chosen.get("scenario", scenario), chosen.get("hydrology")
+    said: dict[str, Any] = {f.kind: value for f, value in zip(design.factors, row, strict=True) if f.kind in
+                            ("scenario", "hydrology")}
+    return said.get("scenario", scenario), said.get("hydrology")
 
 
 def vary(case: Case, design: Design, row: Row, traces: Traces) -> Case:
@@ -156,8 +158,18 @@ def make_plan(design: Design, path: Path, scheduled: bool = True) -> Plan:
         raise DataError(f"design {path.stem}", [p._replace(file=path.name) for p in error.problems]) from None
     facts = _facts(design, cases, hashes)
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    bases = {place: Base(case, start(case, design.fixed_head) if scheduled else None) for place, case in cases.items()}
-    return Plan(design, path.parent, rows, bases, traces, key, facts)
+    lives = {place: LiveCase(case) for place, case in cases.items()} if scheduled else {}
+    names = list(dict.fromkeys([OBJECTIVE, *(n for live in lives.values() for n in Outputs.of(live.horizon).sums)]))
+    if scheduled:
+        for number, pattern in enumerate(design.outputs):
+            if not chosen([pattern], names):
+                problems.append(Problem(path.name, f"outputs.{number}", f"no output `{pattern}`; "
+                                                                        f"{nearest(pattern, names)}"))
+    if problems:
+        raise DataError(f"design {path.stem}", problems)
+    bases = {place: Base(case, start(lives[place], design.fixed_head) if scheduled else None)
+             for place, case in cases.items()}
+    return Plan(design, rows, bases, traces, key, facts, tuple(chosen(design.outputs, names)))
 
 
 def _facts(design: Design, cases: Mapping[Place, Case], hashes: Mapping[str, str]) -> dict[str, Any]:
@@ -174,14 +186,14 @@ def _words(place: Place) -> str:
 
 def _cases(design: Design, path: Path, problems: list[Problem]) -> dict[Place, Case]:
     """Return the cases that the runs are near to."""
-    chosen = {f.kind: f for f in design.factors if f.kind in ("scenario", "hydrology")}
-    for kind in chosen:
+    said = {f.kind: f for f in design.factors if f.kind in ("scenario", "hydrology")}
+    for kind in said:
         if sum(f.kind == kind for f in design.factors) > 1:
             problems.append(Problem(path.name, "factors", f"two factors say the {kind}; keep one"))
-    if "scenario" in chosen and len(design.scenarios) > 1:
+    if "scenario" in said and len(design.scenarios) > 1:
         problems.append(Problem(path.name, "scenario", "names several, and a factor does too; keep one of the two"))
-    names = chosen["scenario"].scenario if "scenario" in chosen else design.scenarios
-    years = chosen["hydrology"].hydrology if "hydrology" in chosen else None
+    names = said["scenario"].scenario if "scenario" in said else design.scenarios
+    years = said["hydrology"].hydrology if "hydrology" in said else None
     cases: dict[Place, Case] = {}
     for name in names or ():
         try:
@@ -232,9 +244,8 @@ def _unknown_states(factor: Factor, case: Case) -> str:
     return ""
 
 
-def start(case: Case, fixed_head: bool) -> Start | None:
+def start(live: LiveCase, fixed_head: bool) -> Start | None:
     """Solve a case; return where cases near to it begin, or None if it has no schedule."""
-    live = LiveCase(case)
     try:
         solution = live.solve_cost(far=True) if fixed_head else live.solve_head()[0]
         found = Start(live.lp.shape, live.highs.basis(), solution.x, live.path.step, solution.objective)
