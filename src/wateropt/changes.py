@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,6 +50,7 @@ class Target(NamedTuple):
     is_series: bool
 
 
+@cache
 def change_targets() -> dict[str, Target]:
     """Return every file that may be changed; what was observed is no input of the optimization."""
     targets = {}

@@ -96,6 +96,11 @@ class HeadPath:
         days = self.case.calendar.days / self.case.calendar.days.sum()
         self._fill({key: volume.sum() * days for key, volume in self._volumes(x).items()})
 
+    def lay_straight(self) -> None:
+        """Lay the path on the straight line of the present case: the head does not respond."""
+        self.storage = straight_path(self.case)
+        self._fill({})
+
     def _fill(self, volume: Mapping[Key, Floats]) -> None:
         if self.storage:
             self.horizon.stage.slots.update(head_slots(self.case, self.storage, volume))

@@ -60,15 +60,32 @@ class Highs:
     """
 
     def __init__(self, lp: Lp, time_limit: float = 3600.0, named: bool = False) -> None:
-        self._highs = _Quiet()
+        self._highs, self._model = _Quiet(), _to_highs(lp, named)
         for option, value in {"output_flag": False, "threads": 1, "random_seed": 0, "parallel": "off",
                               "time_limit": time_limit, "primal_feasibility_tolerance": 1e-9,
                               "dual_feasibility_tolerance": 1e-9,
                               "simplex_dual_edge_weight_strategy": 1,
                               "simplex_scale_strategy": 0, "factor_pivot_threshold": 0.5}.items():
             self._highs.setOptionValue(option, value)
-        self._highs.passModel(_to_highs(lp, named))
+        self._highs.passModel(self._model)
         self.columns = len(lp.cost)
+
+    def expect_little(self) -> None:
+        """Expect re-solves near their basis: costs are not perturbed, which doubles their steps; nor are these many."""
+        self._highs.setOptionValue("dual_simplex_cost_perturbation_multiplier", 0.0)
+        self._highs.setOptionValue("simplex_iteration_limit", 20 * self.columns)
+
+    def reload(self) -> None:
+        """Forget every change and solve: the LP is again what it was made from, as in a new instance."""
+        self._highs.clearSolver()
+        self._highs.passModel(self._model)
+
+    def solve_briefly(self) -> tuple[str, float, Floats]:
+        """Solve from the present basis; return status, objective [MUSD] and columns, without duals."""
+        self._highs.run()
+        optimal = self._highs.getModelStatus() == highspy.HighsModelStatus.kOptimal and not self._failed()
+        return (OPTIMAL if optimal else "not optimal", self._highs.getInfo().objective_function_value,
+                np.array(self._highs.getSolution().col_value))
 
     def solve(self, far: bool = False) -> Solution:
         """Solve by the dual simplex from the present basis; if that fails for numerical reasons, from scratch.
@@ -176,6 +193,19 @@ class Highs:
         """
         if self._highs.writeModel(str(path)) == highspy.HighsStatus.kError:
             raise OutputError(f"{path}: cannot be written; choose another place")
+
+
+def pack_basis(basis: Any) -> tuple[bytes, bytes]:
+    """Return a basis as bytes, one for each column and row: it can be sent to other processes."""
+    return bytes(map(int, basis.col_status)), bytes(map(int, basis.row_status))
+
+
+def unpack_basis(packed: tuple[bytes, bytes]) -> Any:
+    """Return the basis of bytes."""
+    basis = highspy.HighsBasis()
+    basis.col_status, basis.row_status = ([highspy.HighsBasisStatus(k) for k in part] for part in packed)
+    basis.valid = True
+    return basis
 
 
 def _to_highs(lp: Lp, named: bool) -> highspy.HighsLp:

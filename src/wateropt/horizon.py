@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from pyomo.core import ConcreteModel
+from pyomo.core.expr.numvalue import native_numeric_types
 from pyomo.repn import generate_standard_repn
 
 from wateropt.calendar import Floats
 from wateropt.scenario import Case
-from wateropt.stage import EveryStage, evaluate
+from wateropt.stage import Columns, EveryStage, evaluate
 
 Ints = npt.NDArray[np.int64]
 INFINITY = float("inf")
@@ -48,6 +49,27 @@ class Lp:
     def is_like(self, other: Lp) -> bool:
         """Tell whether two LPs hold the same numbers."""
         return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in NUMBERS)
+
+
+@dataclass(frozen=True)
+class Patch:
+    """What of an LP is to be overwritten, its shape and which columns and rows exist staying as they are.
+
+    Attributes:
+        columns, lower, upper: bounds of columns.
+        rows, row_lower, row_upper: limits of rows.
+        entry_rows, entry_columns, entries: coefficients.
+    """
+
+    columns: Ints
+    lower: Floats
+    upper: Floats
+    rows: Ints
+    row_lower: Floats
+    row_upper: Floats
+    entry_rows: Ints
+    entry_columns: Ints
+    entries: Floats
 
 
 @dataclass(frozen=True)
@@ -104,6 +126,7 @@ class Horizon:
         numbered = np.cumsum(self._row_exists).reshape(self._row_exists.shape) - 1
         self.row_position = np.where(self._row_exists, numbered, -1)
         self._slotted: dict[tuple[str, ...], tuple[tuple[Any, ...], Ints, Ints, npt.NDArray[np.bool_]]] = {}
+        self._mentions: tuple[dict[int, list[int]], dict[int, list[int]]] | None = None
         self.ledger = self._read([term.expression for term in self.stage.terms])
 
     # ---- columns ---------------------------------------------------------------------------------
@@ -215,22 +238,26 @@ class Horizon:
 
     def _bounds(self) -> tuple[Floats, Floats]:
         lower, upper = np.full(self.columns, -INFINITY), np.full(self.columns, INFINITY)
-        for k, (name, key) in enumerate(self.keys):
-            group, place = self.stage.groups[name], self.position[:, k]
-            low, high = (group.values[key],) * 2 if key in group.values else (group.lower[key], group.upper[key])
-            kept = place >= 0
-            if group.kind == "opening":  # its later columns are the closing ones of the periods before
-                kept &= np.arange(self.periods) == 0
-            if low is not None:
-                lower[place[kept]] = np.broadcast_to(low, self.periods)[kept]
-            if high is not None:
-                upper[place[kept]] = np.broadcast_to(high, self.periods)[kept]
-        for name, values in self.case.book.closing.items():
-            for key, least in values.items():
-                if (name, key) in self.index and least is not None:
-                    last = self.position[-1, self.index[name, key]]
-                    lower[last] = max(lower[last], least)
+        for k in range(len(self.keys)):
+            place, low, high = self._bounds_of(k, self.stage.groups, self.case.book.closing)
+            lower[place], upper[place] = low, high
         return lower, upper
+
+    def _bounds_of(self, k: int, groups: Mapping[str, Columns],
+                   closing: Mapping[str, Mapping[Any, Any]]) -> tuple[Ints, Floats, Floats]:
+        """Return the LP columns of a stage column and their bounds."""
+        name, key = self.keys[k]
+        group, place = groups[name], self.position[:, k]
+        low, high = (group.values[key],) * 2 if key in group.values else (group.lower[key], group.upper[key])
+        kept = place >= 0
+        if group.kind == "opening":  # its later columns are the closing ones of the periods before
+            kept &= np.arange(self.periods) == 0
+        lower = np.array(np.broadcast_to(-INFINITY if low is None else low, self.periods), dtype=float)
+        upper = np.array(np.broadcast_to(INFINITY if high is None else high, self.periods), dtype=float)
+        least = closing.get(name, {}).get(key)
+        if least is not None:
+            lower[-1] = max(lower[-1], least)
+        return place[kept], lower[kept], upper[kept]
 
     def _row_limits(self, slots: Mapping[int, Any]) -> tuple[Floats, Floats]:
         count = int(self._row_exists.sum())
@@ -239,6 +266,52 @@ class Horizon:
         lower[self.row_position[self._row_exists]] = low[self._row_exists]
         upper[self.row_position[self._row_exists]] = high[self._row_exists]
         return lower, upper
+
+    def revalue(self, groups: Mapping[str, Columns], slots: Mapping[str, Mapping[Any, Any]],
+                closing: Mapping[str, Mapping[Any, Any]], base: Mapping[str, Mapping[Any, Any]]) -> Patch:
+        """Take over other values of slots; return what of the LP differs from that with the `base` values.
+
+        Args:
+            groups: limits and values of the columns, of the same ids and periods as the stage's.
+            slots: values of some slots.
+            closing: least closing values.
+            base: values of all slots in the LP that is to be patched.
+        """
+        moved: set[int] = set()
+        for name, values in slots.items():
+            param = getattr(self.stage.block, name)
+            self.stage.slots[name] = dict(values)
+            moved |= {id(param[key]) for key in values if not equal(values[key], base[name][key])}
+        own, here = self.stage.groups, self.case.book.closing
+        columns = [k for k, (name, key) in enumerate(self.keys) if not _alike(own[name], groups[name], key)
+                   or closing.get(name, {}).get(key) != here.get(name, {}).get(key)]
+        bounds = [self._bounds_of(k, groups, closing) for k in columns]
+        present = self.stage.slot_values() if moved else {}
+        entries = self._moved_entries(moved, present)
+        rows = self._moved_rows(moved, present)
+        return Patch(*(np.concatenate([np.array([], dtype=np.int64 if n == 0 else float), *(b[n] for b in bounds)])
+                       for n in range(3)), *rows, *entries)
+
+    def _moved_entries(self, moved: set[int], slots: Mapping[int, Any]) -> tuple[Ints, Ints, Floats]:
+        chosen = sorted({k for slot in moved for k in self._mentioned()[0].get(slot, ())})
+        row, column = self.row_position[:, self.rows.row[chosen]], self.position[:, self.rows.column[chosen]]
+        value = _along(tuple(self.rows.expressions[k] for k in chosen), slots, self.periods)
+        kept = (row >= 0) & (column >= 0)
+        return row[kept], column[kept], value[kept]
+
+    def _moved_rows(self, moved: set[int], slots: Mapping[int, Any]) -> tuple[Ints, Floats, Floats]:
+        chosen = sorted({k for slot in moved for k in self._mentioned()[1].get(slot, ())})
+        lower, upper = self._limits_along(chosen, slots)
+        place = self.row_position[:, chosen]
+        kept = place >= 0
+        return place[kept], lower[kept], upper[kept]
+
+    def _mentioned(self) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+        """Return slot -> entries, and slot -> rows whose limits depend on it."""
+        if self._mentions is None:
+            limits = [(constant, *senses) for constant, senses in zip(self.rows.constants, self._senses, strict=True)]
+            self._mentions = (_where_mentioned([(e,) for e in self.rows.expressions]), _where_mentioned(limits))
+        return self._mentions
 
     def _limits_along(self, chosen: Sequence[int], slots: Mapping[int, Any]) -> tuple[Floats, Floats]:
         """Return the limits of some rows along time, shapes (period, row)."""
@@ -296,6 +369,42 @@ def label(key: Any) -> str:
 def marked(keys: list[tuple[str, Any]], mask: npt.NDArray[np.bool_]) -> list[tuple[str, Any]]:
     """Return the keys that a mask marks."""
     return [key for key, chosen in zip(keys, mask, strict=True) if chosen]
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Tell whether two values along time are the same (NaN is NaN)."""
+    if one is other:
+        return True
+    if one is None or other is None:
+        return False
+    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
+        return np.array_equal(one, other, equal_nan=np.asarray(one).dtype.kind == "f")
+    return bool(one == other)
+
+
+def _alike(one: Columns, other: Columns, key: Any) -> bool:
+    """Tell whether a column has the same limits and value in two groups."""
+    return all(equal(a.get(key), b.get(key)) for a, b in
+               ((one.values, other.values), (one.lower, other.lower), (one.upper, other.upper)))
+
+
+def _where_mentioned(groups: Sequence[tuple[Any, ...]]) -> dict[int, list[int]]:
+    """Return slot -> numbers of the groups of expressions that depend on it."""
+    found: dict[int, list[int]] = {}
+    for number, expressions in enumerate(groups):
+        for slot in {slot for expression in expressions for slot in _slots_in(expression)}:
+            found.setdefault(slot, []).append(number)
+    return found
+
+
+def _slots_in(expression: Any) -> Iterable[int]:
+    if expression is None or type(expression) in native_numeric_types:
+        return
+    if expression.is_parameter_type():
+        yield id(expression)
+    elif expression.is_expression_type():
+        for arg in expression.args:
+            yield from _slots_in(arg)
 
 
 def _mentions(expression: Any, wanted: set[int]) -> bool:

@@ -7,17 +7,12 @@ does, so do the workers. A case gives the same files in whichever process it is 
 from __future__ import annotations
 
 import math
-import multiprocessing
-import os
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +20,7 @@ from wateropt.errors import InfeasibleError, OutputError, SolverError, WateroptE
 from wateropt.report.files import summary, totals, write_result
 from wateropt.scenario import Case
 from wateropt.solving import Clock, Hold, solve
+from wateropt.workers import Worker, WorkerDiedError, blocked, pool, ready, tasks
 
 GROWS = 1.3  # seconds grow with columns to about this power
 FAILED = {InfeasibleError.code: "no schedule", SolverError.code: "solver stopped", OutputError.code: "not written"}
@@ -96,11 +92,6 @@ class Watch:
         """Tell that a job has ended."""
 
 
-def usable_cpus() -> int:
-    """Return the number of CPUs that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def worst(codes: Sequence[int]) -> int:
     """Return the exit code of the worst outcome.
 
@@ -118,19 +109,37 @@ def run(jobs: Sequence[Job], workers: int, watch: Watch) -> list[Outcome]:
     if min(workers, len(jobs)) <= 1:
         return [_run_here(job, watch) for job in jobs]
     found: dict[int, Outcome] = {}
-    with _pool(min(workers, len(jobs))) as pool:
+    with pool(min(workers, len(jobs)), _work) as processes:
         waiting = sorted(jobs, key=lambda job: (job.size, -job.number))
-        while waiting or any(worker.job for worker in pool):
-            for worker in pool:
-                if waiting and not worker.job:
-                    worker.give(waiting.pop(), watch)
-            for worker in _ready(pool):
-                outcome = worker.hear(watch)
-                if outcome and worker.job:
-                    found[worker.job.number] = outcome
-                    watch.finish(worker.job, outcome)
-                    worker.job = None
+        begun: dict[int, float] = {}
+        while waiting or any(worker.task for worker in processes):
+            for worker in processes:
+                if waiting and not worker.task:
+                    job = waiting.pop()
+                    begun[job.number] = time.perf_counter()
+                    watch.start(job)
+                    worker.give(job)
+            for worker in ready(processes):
+                outcome = _hear(worker, watch, begun)
+                if outcome:
+                    found[worker.task.number] = outcome
+                    watch.finish(worker.task, outcome)
+                    worker.task = None
     return [found[job.number] for job in jobs]
+
+
+def _hear(worker: Worker, watch: Watch, begun: Mapping[int, float]) -> Outcome | None:
+    """Return the outcome of a worker's job if it has sent it, and tell the steps that it sends."""
+    job = worker.task
+    try:
+        said = worker.hear()
+    except WorkerDiedError as error:
+        seconds = time.perf_counter() - begun[job.number]
+        return Outcome(job.case.name, job.folder, seconds, code=WateroptError.code, reason=str(error))
+    if isinstance(said, Outcome):
+        return said
+    watch.step(job, said)
+    return None
 
 
 def _run_here(job: Job, watch: Watch) -> Outcome:
@@ -151,7 +160,7 @@ def attempt(job: Job, tell: Callable[[str], None]) -> Outcome:
         clock = Clock(dict(job.spent))
         result = solve(job.case, fixed_head=job.fixed_head, hold=job.hold, ranging=job.ranging, clock=clock,
                        tell=tell)
-        with _blocked(signal.SIGTERM, signal.SIGINT):  # nothing is left half-written
+        with blocked(signal.SIGTERM, signal.SIGINT):  # nothing is left half-written
             write_result(result, job.folder)
     except WateroptError as error:
         return failed(error.code, str(error))
@@ -164,97 +173,10 @@ def attempt(job: Job, tell: Callable[[str], None]) -> Outcome:
                    0 if settled else SolverError.code, reason)
 
 
-# ---- workers ------------------------------------------------------------------------------------------
-
-
-class _Worker:
-    """A process that runs one job at a time; if it dies, the next job starts another."""
-
-    def __init__(self) -> None:
-        self.job: Job | None = None
-        self._begin = 0.0
-        self._start()
-
-    def _start(self) -> None:
-        context = multiprocessing.get_context("spawn")  # a forked process would share the solver's state
-        self.pipe, other = context.Pipe()
-        self.process: BaseProcess = context.Process(target=_work, args=(other,), daemon=True)
-        if hasattr(signal, "pthread_sigmask"):  # starting the tracker would let the signal through again
-            resource_tracker.ensure_running()
-        with _blocked(signal.SIGINT):  # Ctrl-C is for the process that starts it
-            self.process.start()
-        other.close()
-
-    def give(self, job: Job, watch: Watch) -> None:
-        """Let the process run a job."""
-        self.job, self._begin = job, time.perf_counter()
-        watch.start(job)
-        self.pipe.send(job)
-
-    def hear(self, watch: Watch) -> Outcome | None:
-        """Return the outcome of the job if the process has sent it, and tell the steps that it sends."""
-        assert self.job is not None
-        try:
-            said = self.pipe.recv()
-        except (EOFError, OSError):
-            self.process.join()
-            reason = f"its process ended with code {self.process.exitcode}; is there too little memory?"
-            self.pipe.close()
-            self._start()
-            seconds = time.perf_counter() - self._begin
-            return Outcome(self.job.case.name, self.job.folder, seconds, code=WateroptError.code, reason=reason)
-        if isinstance(said, Outcome):
-            return said
-        watch.step(self.job, said)
-        return None
-
-    def stop(self) -> None:
-        """End the process, at once unless it is writing."""
-        self.process.terminate()
-        self.process.join()
-        self.pipe.close()
-
-
-@contextmanager
-def _pool(count: int) -> Iterator[list[_Worker]]:
-    """Give some workers and end them, also when Ctrl-C is pressed."""
-    pool: list[_Worker] = []
-    try:
-        for _ in range(count):
-            pool.append(_Worker())
-        yield pool
-    finally:
-        for worker in pool:
-            worker.stop()
-
-
-def _ready(pool: Sequence[_Worker]) -> list[_Worker]:
-    """Wait until busy workers have something to say; return them."""
-    busy: dict[Any, _Worker] = {worker.pipe: worker for worker in pool if worker.job}
-    return [busy[pipe] for pipe in wait(list(busy))]
-
-
 def _work(pipe: Connection) -> None:
     """Run jobs until there are no more."""
-    while True:
-        try:
-            job = pipe.recv()
-        except EOFError:
-            return
+    for job in tasks(pipe):
         try:
             pipe.send(attempt(job, pipe.send))
         except BrokenPipeError:
             return
-
-
-@contextmanager
-def _blocked(*signals: signal.Signals) -> Iterator[None]:
-    """Hold back signals until the body is done; a process that is started meanwhile never hears them."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -281,19 +281,78 @@ def build_case(name: str, scenario: Scenario, basin: Basin) -> Case:
     opening, closing = _states(tables, ends) if not problems else ({}, {})
     if not problems:
         problems += ends.unasked()
-        rules = [rule for part in (*COMPONENTS, *POLICIES) for rule in part.RULES]
-        problems += [problem for rule in rules for problem in rule(tables)]
-        problems += _check_openings(tables, opening, closing, file)
-        problems += _check_prices(tables, series)
-        if len(tables["demand"]):
-            weights = series["demand"]["weight"]
-            steps = basin.shortage_steps
-            problems += demand.towns_come_before_fields(tables["demand"], weights, steps)  # type: ignore[no-untyped-call]
+    return _checked(Case(name, scenario, replace(basin, tables=tables), Book(
+        calendar, basin.blocks, tables, series, opening, closing,
+        {"shortage_steps": basin.shortage_steps, "closing_value": scenario.closing_value}), basin), problems)
+
+
+def _checked(case: Case, problems: list[Problem]) -> Case:
+    """Return a case whose tables and series fit each other.
+
+    Raises:
+        DataError: with the problems there are already, or with what the rules find.
+    """
+    book = case.book
+    if not problems:
+        problems += [problem for part in (*COMPONENTS, *POLICIES) for rule in part.RULES for problem in rule(book.tables)]
+        problems += _check_openings(book.tables, book.opening, book.closing, f"{case.name}.yaml")
+        problems += _check_prices(book.tables, book.series)
+        if len(book.tables["demand"]):
+            weights, steps = book.series["demand"]["weight"], case.unchanged.shortage_steps
+            problems += demand.towns_come_before_fields(  # type: ignore[no-untyped-call]
+                book.tables["demand"], weights, steps)
     if problems:
-        raise DataError(f"scenario {name}", problems)
-    settings = {"shortage_steps": basin.shortage_steps, "closing_value": scenario.closing_value}
-    book = Book(calendar, basin.blocks, tables, series, opening, closing, settings)
-    return Case(name, scenario, replace(basin, tables=tables), book, basin)
+        raise DataError(f"scenario {case.name}", problems)
+    return case
+
+
+def vary_case(case: Case, changes: Sequence[Change], opening: Mapping[str, Mapping[str, float]] | None = None,
+              inflow: Mapping[str, Floats] | None = None) -> Case:
+    """Return a case that differs in some numbers; like `build_case`, but the basin's series are not laid out again.
+
+    Args:
+        case: where to begin.
+        changes: made after the case's own, in this order.
+        opening: state -> id -> value before the first period, instead of the case's own.
+        inflow: inflow -> flow by period [m³/s], shape (period,), put in the place of the basin's before the changes.
+
+    Raises:
+        DataError: a change cannot be made, or what it makes does not fit the basin.
+    """
+    file, given = f"{case.name}.yaml", {s: dict(v) for s, v in case.scenario.opening.items()}
+    for state, values in (opening or {}).items():
+        given.setdefault(state, {}).update(values)
+    scenario = case.scenario.model_copy(update={"opening": given, "changes": [*case.scenario.changes, *changes]})
+    tables = dict(case.book.tables)
+    series = {part: {name: dict(values) for name, values in columns.items()}
+              for part, columns in case.book.series.items()}
+    if inflow:
+        series["inflow"]["flow"].update(inflow)
+    problems: list[Problem] = []
+    for number, change in enumerate(changes):
+        apply_change(change, f"changes.{number}", file, tables, series, case.calendar, problems)
+    ends = Ends(case.calendar, case.unchanged, given, dict(scenario.closing),
+                years_back(scenario.start, scenario.hydrology), file, problems)
+    first, last = _moved_states(case, tables, ends, opening or {})
+    book = replace(case.book, tables=tables, series=series, opening=first, closing=last)
+    return _checked(replace(case, scenario=scenario, basin=replace(case.basin, tables=tables), book=book), problems)
+
+
+def _moved_states(case: Case, tables: Mapping[str, Table], ends: Ends,
+                  given: Mapping[str, Mapping[str, float]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return opening and least closing values of a case some of whose tables and opening values are others now."""
+    first = {state: dict(values) for state, values in case.book.opening.items()}
+    last = {state: dict(values) for state, values in case.book.closing.items()}
+    for part in (*COMPONENTS, *POLICIES):
+        if hasattr(part, "openings") and tables[part.NAME] is not case.book.tables[part.NAME] and not ends.problems:
+            new = part.openings(ends, tables[part.NAME])
+            first |= new[0]
+            last |= new[1]
+    for state, values in given.items():
+        first[state] |= values
+        if ends.closing.get(state) == "opening":
+            last[state] |= values
+    return first, last
 
 
 def _policy_tables(file: str, rows: Sequence[Mapping[str, Any]], tables: Mapping[str, Table],

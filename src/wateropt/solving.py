@@ -129,7 +129,10 @@ class LiveCase:
         """Solve like `solve_head`, from the basis and along the head path of a case that differs in few numbers."""
         if start.shape != self.lp.shape:
             return self.solve_head()
-        solution = self._solve_along(start)
+        return self.settle_near(self._solve_along(start), start)
+
+    def settle_near(self, solution: Solution, start: Start) -> tuple[Solution, bool]:
+        """Go on from the first solution along another case's head path until the LP's energy is the curve's."""
         if solution.status != OPTIMAL:  # the step may be too narrow for any schedule of this case
             self._widen()
             return self._follow(self.solve_cost())

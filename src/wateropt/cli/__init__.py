@@ -19,6 +19,7 @@ from wateropt.cli.gate import gate
 from wateropt.cli.hindcast import hindcast
 from wateropt.cli.list import list_scenarios
 from wateropt.cli.rank import rank
+from wateropt.cli.sensitivity import sensitivity
 from wateropt.cli.solve import solve
 from wateropt.errors import WateroptError
 
@@ -33,7 +34,7 @@ def commands() -> None:
     """
 
 
-for command in (solve, list_scenarios, check, compare, rank, explain, hindcast, data, gate, export):
+for command in (solve, list_scenarios, check, compare, rank, explain, sensitivity, hindcast, data, gate, export):
     commands.add_command(command)
 
 

@@ -31,8 +31,9 @@ def solve(scenarios: tuple[str, ...], out: Path, fixed_head: bool, hold: str | N
     from wateropt.cli.progress import Progress, show_notices, show_summary
     from wateropt.hold import held
     from wateropt.report.files import check_folder
-    from wateropt.running import Job, run, usable_cpus, worst
+    from wateropt.running import Job, run, worst
     from wateropt.scenario import load_cases, shipped_scenarios
+    from wateropt.workers import usable_cpus
 
     imports = time.perf_counter() - begin
     begin = time.perf_counter()

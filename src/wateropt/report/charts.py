@@ -31,6 +31,13 @@ def save(figure: Any, path: Path) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+def save_both(figure: Any, stem: Path) -> None:
+    """Write a figure as PNG and SVG, and close it."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(stem.with_suffix(".png"), dpi=120, metadata={"Software": None})
+    save(figure, stem.with_suffix(".svg"))
+
+
 def mark_months(axis: Any, months: list[int], edges: Any, names: bool = True) -> None:
     """Draw a tick where each month begins and its name between the ticks.
 
