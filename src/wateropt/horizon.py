@@ -289,8 +289,9 @@ class Horizon:
         present = self.stage.slot_values() if moved else {}
         entries = self._moved_entries(moved, present)
         rows = self._moved_rows(moved, present)
-        return Patch(*(np.concatenate([np.array([], dtype=np.int64 if n == 0 else float), *(b[n] for b in bounds)])
-                       for n in range(3)), *rows, *entries)
+        none = (np.array([], dtype=np.int64), np.array([]), np.array([]))
+        place, lower, upper = (np.concatenate([part[n] for part in (none, *bounds)]) for n in range(3))
+        return Patch(place, lower, upper, *rows, *entries)
 
     def _moved_entries(self, moved: set[int], slots: Mapping[int, Any]) -> tuple[Ints, Ints, Floats]:
         chosen = sorted({k for slot in moved for k in self._mentioned()[0].get(slot, ())})

@@ -89,7 +89,7 @@ class NumberStage(EveryStage):
         """Note who gains."""
         self.terms += [Term("node", node[_first(key)], term, key, NOTHING) for key in over]
 
-    def send(self, term: str, over: Iterable[Index], origin: Mapping[str, str],  # noqa: PLR0913
+    def send(self, term: str, over: Iterable[Index], origin: Mapping[str, str],
              destination: Mapping[str, str], flow: Rule, arriving: Rule | None = None, *,  # noqa: ARG002
              in_river: bool = True) -> None:
         """Note where a flow goes."""

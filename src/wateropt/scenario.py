@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 
 from wateropt.along import lay_series
 from wateropt.basin import Basin, find_basin, load_basin, read_yaml
-from wateropt.calendar import Calendar
+from wateropt.calendar import Calendar, Floats
 from wateropt.changes import Change, Strict, apply_change
 from wateropt.components import COMPONENTS, demand
 from wateropt.ends import Ends, years_back
@@ -294,7 +294,8 @@ def _checked(case: Case, problems: list[Problem]) -> Case:
     """
     book = case.book
     if not problems:
-        problems += [problem for part in (*COMPONENTS, *POLICIES) for rule in part.RULES for problem in rule(book.tables)]
+        rules = [rule for part in (*COMPONENTS, *POLICIES) for rule in part.RULES]
+        problems += [problem for rule in rules for problem in rule(book.tables)]
         problems += _check_openings(book.tables, book.opening, book.closing, f"{case.name}.yaml")
         problems += _check_prices(book.tables, book.series)
         if len(book.tables["demand"]):

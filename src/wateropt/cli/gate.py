@@ -32,10 +32,10 @@ def gate(suite: Path, accept: bool, junit: Path | None, workers: int | None) -> 
     CHANGELOG.md is refused. In GitHub Actions a summary is added to the page of the run.
     """
     from wateropt.errors import DriftError
-    from wateropt.running import usable_cpus
     from wateropt.studies.gate.check import check
     from wateropt.studies.gate.pages import heading, lines, remarks
     from wateropt.studies.gate.suite import BASELINE, read_suite
+    from wateropt.workers import usable_cpus
 
     asked = read_suite(suite)
     file = suite.with_name(f"{suite.stem}{BASELINE}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,4 +116,6 @@ def _show(plan: Plan, rows: list[dict[str, Any]]) -> None:
 
 
 def _number(value: Any) -> str:
-    return "" if value is None or value != value else f"{value:,.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:,.4g}"
+    return "" if value is None else str(value)

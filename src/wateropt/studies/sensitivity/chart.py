@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wateropt.report.charts import GREY, OBSERVED, OPTIMAL, plt, save_both, use_style
+from matplotlib import pyplot as plt
+
+from wateropt.report.charts import GREY, OBSERVED, OPTIMAL, save_both, use_style
 from wateropt.studies.sensitivity.plan import Plan
 
 MOST = 16  # bars or panels that stay readable
@@ -65,7 +67,7 @@ def _scatter(plan: Plan, runs: Sequence[Mapping[str, str]], output: str) -> Any:
             continue
         points = [(row[k], float(run[output])) for row, run in zip(plan.rows, runs, strict=True) if run[output]]
         words = factors[k].levels is not None
-        x = [(factors[k].levels or []).index(value) if words else value for value, _ in points]  # type: ignore[arg-type]
+        x = [(factors[k].levels or []).index(value) if words else value for value, _ in points]
         axis.plot(x, [y for _, y in points], ".", color=OBSERVED, markersize=3)
         if words:
             axis.set_xticks(range(len(factors[k].levels or [])), map(_short, factors[k].levels or []), fontsize=8)

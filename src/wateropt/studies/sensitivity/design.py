@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -168,10 +168,11 @@ def _explain(file: str, error: Any) -> Problem:
     if error["type"] == "missing":
         return Problem(file, place, "is missing; add it")
     if error["type"] == "literal_error":
-        known = METHODS if last == "method" else ("multiply", "add", "set")
-        return Problem(file, place, f"is `{error['input']}`; {nearest(str(error['input']), known)}")
+        words: Sequence[str] = METHODS if last == "method" else ("multiply", "add", "set")
+        return Problem(file, place, f"is `{error['input']}`; {nearest(str(error['input']), words)}")
     if error["type"] == "too_short":
-        return Problem(file, place, "is empty; give two numbers" if last == "range" else "is empty; name what is varied")
+        needed = "give two numbers" if last == "range" else "name what is varied"
+        return Problem(file, place, f"is empty; {needed}")
     return Problem(file, place, f"is `{error['input']}`; {error['msg'].lower()}")
 
 

@@ -1,8 +1,9 @@
 """Effects: how much of the movement of an output comes from each factor, read off the rows of a sweep.
 
 A run that failed has no outputs. One at a time it is an empty end of a bar. Of a Latin hypercube or a grid it is left
-out, as any part of a random sample may be. Sobol and Morris compare runs within groups (a base point and its neighbours,
-a trajectory): a group with a failed run is left out whole, and the indices are those of the remaining groups.
+out, as any part of a random sample may be. Sobol and Morris compare runs within groups (a base point and its
+neighbours, a trajectory): a group with a failed run is left out whole, and the indices are those of the remaining
+groups.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ def tornado(one: Sample) -> Iterator[dict[str, Any]]:
     yield from sorted(found, key=lambda row: (-row["swing"] if row["swing"] == row["swing"] else np.inf, row["factor"]))
 
 
-# ---- samples ------------------------------------------------------------------------------------------------------------
+# ---- samples ----------------------------------------------------------------------------------------
 
 Index = tuple[str, str, float, float | None]  # factor, index, value, half of its confidence interval
 
@@ -140,7 +141,8 @@ def regress(x: Floats, y: Floats, design: Design) -> tuple[Floats, Floats, float
     fit = 1 - float(((v - z @ slopes) ** 2).sum() / (v ** 2).sum())
     draws = np.random.default_rng(design.seed).integers(0, len(y), (RESAMPLES, len(y)))
     drawn = [np.linalg.lstsq(_standard(x[pick]), _standard(y[pick]), rcond=None)[0] for pick in draws]
-    return slopes, NormalDist().inv_cdf(0.5 + design.confidence / 2) * np.std(drawn, axis=0, ddof=1), fit
+    half = NormalDist().inv_cdf(0.5 + design.confidence / 2) * np.std(drawn, axis=0, ddof=1)
+    return np.asarray(slopes, dtype=float), np.asarray(half, dtype=float), fit
 
 
 def _standard(values: Floats) -> Floats:

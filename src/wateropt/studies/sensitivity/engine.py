@@ -15,7 +15,7 @@ import numpy as np
 
 from wateropt.calendar import Floats
 from wateropt.errors import DataError, InfeasibleError, SolverError
-from wateropt.head import SLOTS, head_slots
+from wateropt.head import SLOTS
 from wateropt.highs import OPTIMAL, Highs, Solution, unpack_basis
 from wateropt.horizon import Horizon, Lp, Patch
 from wateropt.revalue import NumberStage
@@ -105,8 +105,8 @@ class Engine:
         if not alike(horizon, numbers, slots, kept.slots):
             return None
         self._lay_path(case)
-        return horizon.revalue(numbers.groups, {**slots, **{n: horizon.stage.slots[n] for n in SLOTS if n in kept.slots}},
-                               case.book.closing, kept.slots)
+        head = {n: horizon.stage.slots[n] for n in SLOTS if n in kept.slots}
+        return horizon.revalue(numbers.groups, {**slots, **head}, case.book.closing, kept.slots)
 
     def _lay_path(self, case: Case) -> None:
         """Lay the base's head path, with the plants of the case."""

@@ -112,8 +112,10 @@ def vary(case: Case, design: Design, row: Row, traces: Traces) -> Case:
 
 def change_of(factor: Factor, value: Value) -> Change:
     """Return what a factor changes in a table or series."""
-    assert factor.table and factor.column
-    return Change(table=factor.table, column=factor.column, where=factor.where, **{factor.by: value})
+    assert factor.table
+    assert factor.column
+    how: dict[str, Any] = {factor.by: value}
+    return Change(table=factor.table, column=factor.column, where=factor.where, **how)
 
 
 def _open(case: Case, factor: Factor, value: float, opening: dict[str, dict[str, float]]) -> None:
@@ -255,7 +257,7 @@ def start(live: LiveCase, fixed_head: bool) -> Start | None:
     return replace(found, basis=pack_basis(found.basis))
 
 
-# ---- traces -----------------------------------------------------------------------------------------------------------
+# ---- traces -----------------------------------------------------------------------------------------
 
 
 def _traces(design: Design, path: Path, cases: Mapping[Place, Case],

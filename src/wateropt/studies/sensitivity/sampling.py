@@ -78,7 +78,8 @@ def sample(design: Design) -> list[Row]:
     [(1.0,), (0.5,), (2.0,)]
     """
     if design.method not in ("one_at_a_time", "grid") and "runs" not in design.model_fields_set:
-        raise DataError("the design", [Problem("design", "runs", f"is missing; {design.method} needs a number of runs")])
+        what = f"is missing; {design.method} needs a number of runs"
+        raise DataError("the design", [Problem("design", "runs", what)])
     drawn = shares(design)
     if drawn is not None:
         return [tuple(f.at(float(u)) for f, u in zip(design.factors, row, strict=True)) for row in drawn]

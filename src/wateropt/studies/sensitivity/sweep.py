@@ -12,7 +12,7 @@ import io
 import json
 import math
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -89,7 +89,8 @@ def _difference(found: Mapping[str, Any], plan: Plan) -> str:
     """Return in words what differs between two plans."""
     now = json.loads(json.dumps(plan.facts))
     parts = [f"{name}.{key}" for name in now if isinstance(now[name], dict)
-             for key in sorted({*now[name], *found.get(name, {})}) if now[name].get(key) != found.get(name, {}).get(key)]
+             for key in sorted({*now[name], *found.get(name, {})})
+             if now[name].get(key) != found.get(name, {}).get(key)]
     parts += [name for name in now if not isinstance(now[name], dict) and now[name] != found.get(name)]
     return ", ".join(parts[:4]) + (f" and {len(parts) - 4} more" if len(parts) > 4 else "")
 
@@ -153,7 +154,8 @@ def run_sweep(plan: Plan, folder: Path, state: State, *, workers: int = 1, sched
 
     Args:
         plan: the plan.
-        folder: from `open_folder`, and what it holds: `state`.
+        folder: from `open_folder`.
+        state: what the folder holds.
         workers: processes; with one, none is started.
         scheduler: address of a Dask scheduler whose cluster is used instead.
         tell: called after each run.
@@ -195,7 +197,7 @@ def _write(file: Any, text: str, folder: Path) -> None:
                           "command") from None
 
 
-def _here(plan: Plan, chunks: Sequence[list[int]], workers: int) -> Iterator[tuple[int, Answer]]:
+def _here(plan: Plan, chunks: Sequence[list[int]], workers: int) -> Generator[tuple[int, Answer], None, None]:
     if min(workers, len(chunks)) <= 1:
         runner = Runner(plan)
         for chunk in chunks:
@@ -204,7 +206,7 @@ def _here(plan: Plan, chunks: Sequence[list[int]], workers: int) -> Iterator[tup
     yield from _in_processes(plan, chunks, min(workers, len(chunks)))
 
 
-def _in_processes(plan: Plan, chunks: Sequence[list[int]], workers: int) -> Iterator[tuple[int, Answer]]:
+def _in_processes(plan: Plan, chunks: Sequence[list[int]], workers: int) -> Generator[tuple[int, Answer], None, None]:
     """Yield answers from worker processes; a run whose process dies is given to another one."""
     left = [list(chunk) for chunk in reversed(chunks)]
     strikes: dict[int, int] = {}
@@ -250,7 +252,7 @@ _runners: dict[str, Runner] = {}  # of a worker of a cluster
 _one_at_a_time = threading.Lock()  # its threads share them
 
 
-def _on_cluster(plan: Plan, chunks: Sequence[list[int]], address: str) -> Iterator[tuple[int, Answer]]:
+def _on_cluster(plan: Plan, chunks: Sequence[list[int]], address: str) -> Generator[tuple[int, Answer], None, None]:
     """Yield answers from a Dask cluster, which gives the chunks of a worker that dies to others."""
     client = connect(address)
     from distributed import as_completed
