@@ -42,12 +42,13 @@ def _tornado(rows: Sequence[Mapping[str, Any]], output: str, scenario: str) -> A
             value = row[f"output_{end}"]
             if math.isfinite(value) and math.isfinite(base):
                 axis.barh(place, value - base, left=base, color=colour, height=0.7)
-                left = value < base
+                other = row["output_high" if end == "low" else "output_low"]
+                left = value < other or (value == other and end == "low")
                 axis.annotate(_short(row[end]), (value, place), xytext=(-4 if left else 4, 0), fontsize=8,
                               textcoords="offset points", ha="right" if left else "left", va="center")
     axis.set_yticks(range(len(shown)), [row["factor"] for row in reversed(shown)])
     axis.grid(axis="y", visible=False)
-    axis.margins(x=0.12)
+    axis.margins(x=0.35)  # room for the words at the ends
     axis.set_xlabel(f"{output}, {scenario}")
     return figure
 
