@@ -3,17 +3,20 @@
 import csv
 import shutil
 
+import numpy as np
 import pytest
+import xarray as xr
 import yaml
 from click.testing import CliRunner
 
 import wateropt
+from small import SmallBasin
 from wateropt.changes import Change
 from wateropt.cli import commands
 from wateropt.errors import DataError
 from wateropt.shipped import shipped
 from wateropt.studies.sensitivity import sweep
-from wateropt.studies.sensitivity.design import find_design, read_design
+from wateropt.studies.sensitivity.design import Design, Factor, find_design, read_design
 from wateropt.studies.sensitivity.plan import make_plan
 
 FACTORS = [
@@ -116,3 +119,19 @@ def test_a_factor_that_is_not_there_gets_the_nearest_name(tmp_path):
 def test_shipped_designs_are_read(name):
     """By name, from anywhere."""
     assert read_design(find_design(name)).factors
+
+
+def test_traces_replace_inflows(tmp_path):
+    """Traces of a NetCDF file take the place of the basin's inflow; changes come after."""
+    basin = SmallBasin().inflow("river", "lake", 50).lake("lake", "sea", minimum_storage_hm3=100).sink("sea", "sea")
+    basin.load(tmp_path, opening={"storage": {"lake": 200}, "release": {"lake": 50}})
+    times = np.array(["2023-01-01", "2023-02-01"], dtype="datetime64[ns]")
+    flows = xr.DataArray([[[40.0], [30.0]], [[60.0], [70.0]]], {"trace": [1, 2], "time": times, "inflow": ["river"]},
+                         ("trace", "time", "inflow"), name="flow")
+    flows.to_netcdf(tmp_path / "flows.nc", engine="h5netcdf")
+    made = Design(scenario="small.yaml", method="grid", factors=[
+        Factor(name="water", trace="flows.nc"),
+        Factor(name="wetter", table="inflow_flow", column="flow", values=[1.0, 2.0])])
+    plan = make_plan(made, tmp_path / "design.yaml")
+    assert [plan.row(number) for number in range(4)] == [(1, 1.0), (1, 2.0), (2, 1.0), (2, 2.0)]
+    assert plan.vary(3).book.series["inflow"]["flow"]["river"].tolist() == [120, 140]

@@ -44,7 +44,7 @@ class Factor(Strict):
     scenario: list[str] | None = None
     hydrology: list[int] | None = None
     trace: str | None = None
-    variable: str = "inflow"
+    variable: str = "flow"
     by: Literal["multiply", "add", "set"] = "multiply"
     range: tuple[float, float] | None = None
     values: list[float | int | str] | None = None
