@@ -11,7 +11,7 @@ mpl.use("svg")
 
 from matplotlib import pyplot as plt
 
-OBSERVED, OPTIMAL, THIRD, GREY = "#0072B2", "#D55E00", "#009E73", "#7F7F7F"  # told apart by colour-blind readers
+OBSERVED, OPTIMAL, GREY = "#0072B2", "#D55E00", "#7F7F7F"  # told apart by colour-blind readers
 MONTHS = ("", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
