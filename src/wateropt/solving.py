@@ -134,18 +134,23 @@ class LiveCase:
     def settle_near(self, solution: Solution, start: Start) -> tuple[Solution, bool]:
         """Go on from the first solution along another case's head path until the LP's energy is the curve's."""
         if solution.status != OPTIMAL:  # the step may be too narrow for any schedule of this case
-            self._widen()
-            return self._follow(self.solve_cost())
+            return self._follow(self._solve_wider())
         moved = abs(solution.objective - start.objective) > GAIN * max(abs(start.objective), 1.0)
         if self.path.gap(solution.x) <= TOLERANCE and not (moved and self.path.binds(solution.x)):
             return solution, True
         return self._follow(solution)
 
-    def _widen(self) -> None:
-        """Let storage leave the head path as far as it likes."""
-        if self.path.storage:
-            self.path.step = float("inf")
+    def _solve_wider(self) -> Solution:
+        """Let storage leave the head path by the usual step, or, if that is not enough, as far as it likes."""
+        for step in (STEP, float("inf")) if self.path.storage else ():
+            self.path.step = step
             self._patch()
+            with self.clock.phase("solve"):
+                solution = self.highs.solve()
+            self.solves += 1
+            if solution.status == OPTIMAL:
+                return solution
+        return self.solve_cost()
 
     def _solve_along(self, start: Start) -> Solution:
         """Solve the LP once, from the basis and along the head path of another case."""

@@ -62,7 +62,7 @@ class Engine:
 
     def _load(self, start: Start) -> None:
         self.live = LiveCase(self.base.case)
-        if not fixed(self):
+        if not self.fixed_head:
             self.live.path.step = start.step
             self.live.relinearise(start.x)
         lp = replace(self.live.horizon.lp(), lower=self.live.lp.lower, upper=self.live.lp.upper)
@@ -114,7 +114,7 @@ class Engine:
         path.case = case
         if not path.storage:
             return
-        if fixed(self):
+        if self.fixed_head:
             path.lay_straight()
         else:
             assert self.start is not None
@@ -130,7 +130,7 @@ class Engine:
         highs.change_row_bounds(patch.rows, patch.row_lower, patch.row_upper)
         highs.change_entries(patch.entry_rows, patch.entry_columns, patch.entries)
         columns, lower, upper = self.live.path.limits()
-        if not fixed(self) and len(columns):
+        if not self.fixed_head and len(columns):
             lp.lower[columns], lp.upper[columns] = lower, upper
             highs.change_bounds(columns, lower, upper)
 
@@ -139,10 +139,8 @@ class Engine:
         assert self.start is not None
         self.live.highs.start_from(self.start.basis)
         status, objective, x = self.live.highs.solve_briefly()
-        if status != OPTIMAL:
-            return None
-        if fixed(self):
-            return x, objective, True
+        if self.fixed_head:
+            return (x, objective, True) if status == OPTIMAL else None
         none = np.array([])
         first = Solution(status, objective, x, none, none, none, (0.0, 0.0), 0)
         try:
@@ -153,16 +151,11 @@ class Engine:
 
     def _solve_anew(self, case: Case) -> tuple[dict[str, float], float, bool]:
         live = LiveCase(case)
-        if fixed(self):
+        if self.fixed_head:
             solution, settled = (live.solve_from(self.start) if self.start else live.solve_cost(far=True)), True
         else:
             solution, settled = live.solve_near(self.start) if self.start else live.solve_head()
         return Outputs.of(live.horizon).read(solution.x), solution.objective, settled
-
-
-def fixed(engine: Engine) -> bool:
-    """Tell whether an engine solves one LP a run: the head is fixed, or follows no storage."""
-    return engine.fixed_head
 
 
 def alike(horizon: Horizon, numbers: NumberStage, slots: Mapping[str, Mapping[Any, Any]],

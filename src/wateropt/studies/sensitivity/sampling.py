@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -78,14 +79,16 @@ def sample(design: Design) -> list[Row]:
     [(1.0,), (0.5,), (2.0,)]
     """
     if design.method not in ("one_at_a_time", "grid") and "runs" not in design.model_fields_set:
-        what = f"is missing; {design.method} needs a number of runs"
-        raise DataError("the design", [Problem("design", "runs", what)])
+        missing = Problem("design", "runs", f"is missing; {design.method} needs a number of runs")
+        raise DataError("the design", [missing])
     drawn = shares(design)
     if drawn is not None:
         return [tuple(f.at(float(u)) for f, u in zip(design.factors, row, strict=True)) for row in drawn]
-    rows = _one_at_a_time(design) if design.method == "one_at_a_time" else _grid(design)
-    if len(rows) > design.runs:
-        what = f"is {design.runs}, but the factors make {len(rows)}; raise it or take fewer values"
+    counts = [len(factor.levels or ()) or design.points or GRID_POINTS for factor in design.factors]
+    made = math.prod(counts) if design.method == "grid" else 1
+    rows = _one_at_a_time(design) if design.method == "one_at_a_time" else _grid(design) if made <= design.runs else []
+    if max(made, len(rows)) > design.runs:
+        what = f"is {design.runs}, but the factors make {max(made, len(rows))}; raise it or take fewer values"
         raise DataError("the design", [Problem("design", "runs", what)])
     return rows
 
