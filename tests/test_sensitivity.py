@@ -14,6 +14,7 @@ import wateropt
 from small import SmallBasin
 from wateropt.changes import Change, change_targets
 from wateropt.cli import commands
+from wateropt.condensed import Condensed, CondensedHighs
 from wateropt.errors import DataError, OutputError, UsageError
 from wateropt.horizon import Horizon
 from wateropt.scenario import build_case, load_case, shipped_scenarios, vary_case
@@ -120,6 +121,35 @@ def test_every_number_that_can_be_changed_is_patched_rightly(name):
                 checked += 1
                 break
     assert checked > 30
+
+
+def test_the_condensed_lp_has_the_optimum_of_the_whole_one(monthly):
+    """Half of the rows are left out, and what is computed for them obeys them."""
+    live = LiveCase(monthly)
+    lp = live.horizon.lp(zeros=True)
+    highs = CondensedHighs(lp, live.horizon.fixed())
+    found = highs.solve()
+    assert found.objective == pytest.approx(live.solve_cost().objective, rel=1e-9)
+    row = np.bincount(np.repeat(np.arange(len(lp.row_lower)), np.diff(lp.row_start)), lp.value * found.x[lp.column])
+    room = 1e-7 * np.maximum(np.abs(row), 1.0)
+    assert ((row >= lp.row_lower - room) & (row <= lp.row_upper + room)).all()
+    assert ((found.x >= lp.lower - 1e-7) & (found.x <= lp.upper + 1e-7)).all()
+    assert len(Condensed.of(lp, live.horizon.fixed()).rows) < 0.6 * len(lp.row_lower)
+
+
+def test_a_condensed_lp_that_no_longer_fits_says_so(monthly):
+    """A datum that is let go cannot be moved to the right-hand side; a bound that is too low is no schedule."""
+    live = LiveCase(monthly)
+    highs = CondensedHighs(live.horizon.lp(zeros=True), live.horizon.fixed())
+    column = live.horizon.columns_of("inflow", "naryn")[:1]
+    highs.change_bounds(column, np.array([0.0]), np.array([1e3]))
+    assert highs.solve().status == "not alike"
+    highs.reload()
+    full = live.horizon.columns_of("storage", "toktogul")[-1:]
+    highs.change_bounds(full, np.array([1e6]), np.array([1e6]))
+    assert highs.solve().status == "infeasible"
+    highs.reload()
+    assert highs.solve().status == "optimal"
 
 
 def test_a_gain_that_turns_into_a_claim_is_laid_out_anew(tmp_path):
@@ -358,6 +388,26 @@ def test_indices_of_a_linear_response_are_within_their_intervals(method, runs):
             assert row["value"] == pytest.approx(SHARES[row["factor"]] ** 0.5, abs=0.06)
         else:
             assert row["value"] == pytest.approx(1.0)
+
+
+@pytest.mark.slow
+def test_sobol_of_a_linear_case_is_right_within_its_intervals(tmp_path):
+    """Two grids buy what they need at 50 and 30 USD/MWh: the cost is linear in both loads, its variance as 25 : 9."""
+    basin = SmallBasin().inflow("river", "end_of_river", 1).sink("sea", "end_of_river")
+    for grid, price in (("north", 50), ("south", 30)):
+        basin.grid(grid, load=100).exchange(f"seller_{grid}", "supply", price, grid=grid)
+    basin.load(tmp_path)
+    loads = [Factor(name=grid, table="grid_load", column="load_mw", where={"grid": grid}, range=(0.5, 1.5))
+             for grid in ("north", "south")]
+    made = Design(scenario="small.yaml", method="sobol", runs=1024, factors=loads, outputs=["objective_musd"])
+    plan = make_plan(made, tmp_path / "design.yaml")
+    swept(plan, tmp_path / "out", workers=2)
+    share = {"north": 25 / 34, "south": 9 / 34}
+    rows = sweep.write_effects(plan, tmp_path / "out")
+    assert {(row["factor"], row["index"]) for row in rows} == {(g, i) for g in share for i in ("S1", "ST")}
+    for row in rows:
+        assert row["interval_low"] <= share[row["factor"]] <= row["interval_high"]
+        assert row["interval_high"] - row["interval_low"] < 0.3
 
 
 def test_a_failed_run_takes_its_group_out_and_no_more():

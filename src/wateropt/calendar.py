@@ -10,7 +10,7 @@ from calendar import isleap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -210,7 +210,12 @@ def travel_shares(calendar: Calendar, travel_days: Floats) -> Floats:
     >>> travel_shares(month, np.array([2.0, 2.0, 2.0])).tolist()
     [[0.8, 0.2], [0.8, 0.2], [0.8, 0.2]]
     """
-    shortest = 8 if calendar.step == "dekad" else 28
+    return _travel_shares(calendar, tuple(np.asarray(travel_days, dtype=float).tolist()))
+
+
+@lru_cache(maxsize=256)  # variants of a case ask for the same ones again and again
+def _travel_shares(calendar: Calendar, travel: tuple[float, ...]) -> Floats:
+    travel_days, shortest = np.array(travel), 8 if calendar.step == "dekad" else 28
     longest = int(np.ceil(travel_days.max(initial=0.0) / shortest)) + 1
     edges = calendar.extended(longest).edges()
     count = len(calendar)
@@ -218,6 +223,7 @@ def travel_shares(calendar: Calendar, travel_days: Floats) -> Floats:
     window = np.arange(count)[:, None] + np.arange(longest + 1)[None, :]
     shares: Floats = days[np.arange(count)[:, None], window] / calendar.days[:, None]
     delay = int(np.flatnonzero(shares.any(axis=0)).max())
+    shares.flags.writeable = False
     return shares[:, : delay + 1]
 
 

@@ -60,14 +60,14 @@ class Highs:
     """
 
     def __init__(self, lp: Lp, time_limit: float = 3600.0, named: bool = False) -> None:
-        self._highs, self._model = _Quiet(), _to_highs(lp, named)
+        self._highs = _Quiet()
         for option, value in {"output_flag": False, "threads": 1, "random_seed": 0, "parallel": "off",
                               "time_limit": time_limit, "primal_feasibility_tolerance": 1e-9,
                               "dual_feasibility_tolerance": 1e-9,
                               "simplex_dual_edge_weight_strategy": 1,
                               "simplex_scale_strategy": 0, "factor_pivot_threshold": 0.5}.items():
             self._highs.setOptionValue(option, value)
-        self._highs.passModel(self._model)
+        self._highs.passModel(_to_highs(lp, named))
         self.columns = len(lp.cost)
 
     def expect_little(self) -> None:
@@ -75,17 +75,13 @@ class Highs:
         self._highs.setOptionValue("dual_simplex_cost_perturbation_multiplier", 0.0)
         self._highs.setOptionValue("simplex_iteration_limit", 20 * self.columns)
 
-    def reload(self) -> None:
-        """Forget every change and solve: the LP is again what it was made from, as in a new instance."""
+    def replace_lp(self, lp: Lp) -> None:
+        """Forget the LP and all that is known of it; take another one of the same size."""
         self._highs.clearSolver()
-        self._highs.passModel(self._model)
-
-    def solve_briefly(self) -> tuple[str, float, Floats]:
-        """Solve from the present basis; return status, objective [MUSD] and columns, without duals."""
-        self._highs.run()
-        optimal = self._highs.getModelStatus() == highspy.HighsModelStatus.kOptimal and not self._failed()
-        return (OPTIMAL if optimal else "not optimal", self._highs.getInfo().objective_function_value,
-                np.array(self._highs.getSolution().col_value))
+        continuous = np.zeros(len(lp.cost), dtype=np.int32)
+        self._highs.passModel(len(lp.cost), len(lp.row_lower), len(lp.value), int(highspy.MatrixFormat.kRowwise),
+                              int(highspy.ObjSense.kMinimize), 0.0, lp.cost, lp.lower, lp.upper, lp.row_lower,
+                              lp.row_upper, lp.row_start, lp.column, lp.value, continuous)
 
     def solve(self, far: bool = False) -> Solution:
         """Solve by the dual simplex from the present basis; if that fails for numerical reasons, from scratch.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -189,26 +190,41 @@ class Horizon:
 
     # ---- the LP ----------------------------------------------------------------------------------------
 
-    def lp(self) -> Lp:
-        """Lay the stage along time with the present values of its slots."""
+    def lp(self, zeros: bool = False) -> Lp:
+        """Lay the stage along time with the present values of its slots.
+
+        Args:
+            zeros: keep entries that are zero at present: other values of the slots then fit in their places.
+        """
         lower, upper = self._bounds()
-        row_lower, row_upper = self._row_limits(self.stage.slot_values())
-        return Lp(self._costs(), lower, upper, row_lower, row_upper, *self.matrix(),
+        row_lower, row_upper = self._row_limits(self._slot_values())
+        return Lp(self._costs(), lower, upper, row_lower, row_upper, *self.matrix(zeros),
                   tuple(self._names(self.keys, self.position, self.columns)),
                   tuple(self._names(self.row_keys, self.row_position, len(row_lower))))
 
-    def matrix(self) -> tuple[Ints, Ints, Floats]:
+    def matrix(self, zeros: bool = False) -> tuple[Ints, Ints, Floats]:
         """Return the matrix by rows with the present values of the slots: row starts, columns, values."""
-        row, column, value = self._entries(self.stage.slot_values())
+        row, column, value = self._entries(self._slot_values(), zeros)
         order = np.lexsort((column, row))
         starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=int(self._row_exists.sum())))])
         return starts, column[order], value[order]
 
-    def _entries(self, slots: Mapping[int, Any]) -> tuple[Ints, Ints, Floats]:
+    @cached_property
+    def _params(self) -> dict[tuple[str, Any], int]:
+        """Return the identity of the Param of each slot."""
+        return {(name, key): id(param) for name in self.stage.slots
+                for key, param in getattr(self.stage.block, name).items()}
+
+    def _slot_values(self) -> dict[int, Any]:
+        """Return the present value along time of every slot, by the identity of its Param."""
+        slots = self.stage.slots
+        return {param: slots[name][key] for (name, key), param in self._params.items()}
+
+    def _entries(self, slots: Mapping[int, Any], zeros: bool) -> tuple[Ints, Ints, Floats]:
         row = self.row_position[:, self.rows.row]
         column = self.position[:, self.rows.column]
         value = self.rows.coefficients(slots, self.periods)
-        kept = (row >= 0) & (column >= 0) & (value != 0)
+        kept = (row >= 0) & (column >= 0) & (zeros | (value != 0))
         return row[kept], column[kept], value[kept]
 
     def changed_entries(self, names: tuple[str, ...]) -> tuple[Ints, Ints, Floats]:
@@ -216,7 +232,7 @@ class Horizon:
         if names not in self._slotted:
             self._slotted[names] = self._entries_of(names)
         chosen, row, column, kept = self._slotted[names]
-        value = _along(chosen, self.stage.slot_values(), self.periods)
+        value = _along(chosen, self._slot_values(), self.periods)
         return row, column, value[kept]
 
     def _entries_of(self, names: tuple[str, ...]) -> tuple[tuple[Any, ...], Ints, Ints, npt.NDArray[np.bool_]]:
@@ -231,10 +247,18 @@ class Horizon:
     def row_limits_of(self, name: str) -> tuple[Ints, Floats, Floats]:
         """Return the rows of a constraint and their present limits."""
         chosen = [k for k, (n, _) in enumerate(self.row_keys) if n == name]
-        lower, upper = self._limits_along(chosen, self.stage.slot_values())
+        lower, upper = self._limits_along(chosen, self._slot_values())
         place = self.row_position[:, chosen]
         kept = place >= 0
         return place.T[kept.T], lower.T[kept.T], upper.T[kept.T]
+
+    def fixed(self) -> npt.NDArray[np.bool_]:
+        """Return which LP columns are fixed to what is given: data, and opening values that are known."""
+        fixed = np.zeros(self.columns, dtype=bool)
+        for k, (name, key) in enumerate(self.keys):
+            if key in self.stage.groups[name].values:
+                fixed[self._bounds_of(k, self.stage.groups, {})[0]] = True
+        return fixed
 
     def _bounds(self) -> tuple[Floats, Floats]:
         lower, upper = np.full(self.columns, -INFINITY), np.full(self.columns, INFINITY)
@@ -277,16 +301,14 @@ class Horizon:
             closing: least closing values.
             base: values of all slots in the LP that is to be patched.
         """
-        moved: set[int] = set()
-        for name, values in slots.items():
-            param = getattr(self.stage.block, name)
-            self.stage.slots[name] = dict(values)
-            moved |= {id(param[key]) for key in values if not equal(values[key], base[name][key])}
+        self.stage.slots |= {name: dict(values) for name, values in slots.items()}
+        moved = {self._params[name, key] for name, values in slots.items() for key in differing(values, base[name])}
         own, here = self.stage.groups, self.case.book.closing
-        columns = [k for k, (name, key) in enumerate(self.keys) if not _alike(own[name], groups[name], key)
-                   or closing.get(name, {}).get(key) != here.get(name, {}).get(key)]
+        others = {name: _moved(own[name], group) | {*differing(closing.get(name, {}), here.get(name, {}))}
+                  for name, group in groups.items()}
+        columns = sorted(self.index[name, key] for name, keys in others.items() for key in keys)
         bounds = [self._bounds_of(k, groups, closing) for k in columns]
-        present = self.stage.slot_values() if moved else {}
+        present = self._slot_values() if moved else {}
         entries = self._moved_entries(moved, present)
         rows = self._moved_rows(moved, present)
         none = (np.array([], dtype=np.int64), np.array([]), np.array([]))
@@ -350,7 +372,7 @@ class Horizon:
 
     def evaluate_ledger(self, x: Floats) -> Floats:
         """Return the value of every named term in every period, shape (period, term)."""
-        slots = self.stage.slot_values()
+        slots = self._slot_values()
         position = self.position[:, self.ledger.column]
         amount = self.ledger.coefficients(slots, self.periods) * np.where(position >= 0, x[position], 0.0)
         out = self.ledger.offsets(slots, self.periods)
@@ -378,15 +400,20 @@ def equal(one: Any, other: Any) -> bool:
         return True
     if one is None or other is None:
         return False
-    if isinstance(one, np.ndarray) or isinstance(other, np.ndarray):
-        return np.array_equal(one, other, equal_nan=np.asarray(one).dtype.kind == "f")
-    return bool(one == other)
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return one.dtype == other.dtype and one.tobytes() == other.tobytes()  # ten times as fast as numpy's comparison
+    return bool(np.all(one == other))
 
 
-def _alike(one: Columns, other: Columns, key: Any) -> bool:
-    """Tell whether a column has the same limits and value in two groups."""
-    return all(equal(a.get(key), b.get(key)) for a, b in
-               ((one.values, other.values), (one.lower, other.lower), (one.upper, other.upper)))
+def differing(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> list[Any]:
+    """Return the keys whose values differ; the keys are the same."""
+    return [key for key, value in one.items() if value is not other[key] and not equal(value, other[key])]
+
+
+def _moved(one: Columns, other: Columns) -> set[Any]:
+    """Return the ids whose limits or value differ between two groups."""
+    pairs = (one.values, other.values), (one.lower, other.lower), (one.upper, other.upper)
+    return {key for first, second in pairs for key in differing(first, second)}
 
 
 def _where_mentioned(groups: Sequence[tuple[Any, ...]]) -> dict[int, list[int]]:

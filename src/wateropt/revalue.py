@@ -63,10 +63,11 @@ class NumberStage(EveryStage):
 
     def _column(self, slot: str) -> Values:
         for part, table in self.book.tables.items():
+            if not slot.startswith(part):
+                continue
             for columns in (self.book.series.get(part, {}), table.columns):
-                for column, values in columns.items():
-                    if slot == f"{part}_{column}":
-                        return values
+                if slot[len(part) + 1:] in columns:
+                    return columns[slot[len(part) + 1:]]
         raise KeyError(slot)
 
     def slot(self, name: str, values: Values, unit: str) -> Any:  # noqa: ARG002
@@ -82,8 +83,8 @@ class NumberStage(EveryStage):
     def constrain(self, name: str, over: Iterable[Index], rule: Rule, unit: str,  # noqa: ARG002
                   when: Mapping[Index, Any] | None = None) -> None:
         """Note in which periods an equation exists."""
-        when = dict(when or {})
-        self.rows[name] = {key: when.get(key) for key in over if self._exists(when, key)}
+        self.rows[name] = ({key: when.get(key) for key in over if self._exists(when, key)} if when
+                           else dict.fromkeys(over))
 
     def gain(self, term: str, over: Iterable[Index], node: Mapping[str, str], rule: Rule) -> None:  # noqa: ARG002
         """Note who gains."""
@@ -116,7 +117,7 @@ class NumberStage(EveryStage):
     def _columns(self, name: str, kind: str, over: Iterable[Index], unit: str, lower: Any, upper: Any,
                  values: Values, when: Mapping[Index, Any] | None) -> Any:
         when = dict(when or {})
-        index = [key for key in over if self._exists(when, key)]
+        index = [key for key in over if self._exists(when, key)] if when else list(over)
         self.groups[name] = Columns(name, kind, unit, tuple(index), self._limits(index, lower),
                                     self._limits(index, upper), dict(values),
                                     {key: when[key] for key in index if key in when})

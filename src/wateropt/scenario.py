@@ -422,11 +422,11 @@ def _check_prices(tables: Mapping[str, Table], series: Mapping[str, Any]) -> lis
     """Buying is never cheaper than selling on the same grid: otherwise the LP would trade in circles."""
     steps = tables["exchange"]
     prices = series["exchange"].get("price", {})
-    problems = []
-    for x in steps:
-        for y in steps:
-            if (steps.grid[x] == steps.grid[y] and steps.direction[x] == "supply" and steps.direction[y] == "absorb"
-                    and (prices[x] < prices[y]).any()):
-                problems.append(Problem("exchange_step.csv", f"{x}, {y}", "supply is cheaper than what absorbing saves "
-                                        "in some period; raise the one or lower the other"))
-    return problems
+    sold: dict[str, list[str]] = {}
+    for y in steps:
+        if steps.direction[y] == "absorb":
+            sold.setdefault(steps.grid[y], []).append(y)
+    return [Problem("exchange_step.csv", f"{x}, {y}", "supply is cheaper than what absorbing saves in some period; "
+                    "raise the one or lower the other")
+            for x in steps if steps.direction[x] == "supply" for y in sold.get(steps.grid[x], ())
+            if (prices[x] < prices[y]).any()]

@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from wateropt.calendar import Floats
+from wateropt.condensed import CondensedHighs
 from wateropt.errors import DataError, InfeasibleError, SolverError
 from wateropt.head import SLOTS
-from wateropt.highs import OPTIMAL, Highs, Solution, unpack_basis
-from wateropt.horizon import Horizon, Lp, Patch
+from wateropt.highs import OPTIMAL, unpack_basis
+from wateropt.horizon import Horizon, Lp, Patch, differing
 from wateropt.revalue import NumberStage
 from wateropt.scenario import Case
 from wateropt.solving import LiveCase, Start
@@ -65,11 +64,10 @@ class Engine:
         if not self.fixed_head:
             self.live.path.step = start.step
             self.live.relinearise(start.x)
-        lp = replace(self.live.horizon.lp(), lower=self.live.lp.lower, upper=self.live.lp.upper)
+        lp = replace(self.live.horizon.lp(zeros=True), lower=self.live.lp.lower, upper=self.live.lp.upper)
         slots = {name: dict(values) for name, values in self.live.horizon.stage.slots.items()}
         self._kept = _Kept(lp, slots, start.x)
-        self.live.highs = Highs(lp)
-        self.live.highs.expect_little()
+        self.live.highs = self.highs = CondensedHighs(lp, self.live.horizon.fixed())
         self._outputs = Outputs.of(self.live.horizon)
 
     def solve(self, case: Case) -> Answer:
@@ -122,7 +120,7 @@ class Engine:
             path.follow(self.start.x)
 
     def _apply(self, patch: Patch) -> None:
-        lp, highs = self.live.lp, self.live.highs
+        lp, highs = self.live.lp, self.highs
         highs.reload()
         lp.lower[patch.columns], lp.upper[patch.columns] = patch.lower, patch.upper
         highs.change_bounds(patch.columns, patch.lower, patch.upper)
@@ -137,12 +135,9 @@ class Engine:
     def _solve_loaded(self) -> tuple[Floats, float, bool] | None:
         """Solve the LP as it is patched; None if it is to be laid out anew to be sure, or to be explained."""
         assert self.start is not None
-        self.live.highs.start_from(self.start.basis)
-        status, objective, x = self.live.highs.solve_briefly()
+        first = self.live.highs.solve()
         if self.fixed_head:
-            return (x, objective, True) if status == OPTIMAL else None
-        none = np.array([])
-        first = Solution(status, objective, x, none, none, none, (0.0, 0.0), 0)
+            return (first.x, first.objective, True) if first.status == OPTIMAL else None
         try:
             solution, settled = self.live.settle_near(first, self.start)
         except (InfeasibleError, SolverError):
@@ -172,9 +167,7 @@ def alike(horizon: Horizon, numbers: NumberStage, slots: Mapping[str, Mapping[An
 
 
 def _same_when(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> bool:
-    return one.keys() == other.keys() and all(
-        mask is other[key] or (mask is not None and other[key] is not None and np.array_equal(mask, other[key]))
-        for key, mask in one.items())
+    return one.keys() == other.keys() and not differing(one, other)
 
 
 class Runner:
