@@ -178,4 +178,4 @@ class CondensedHighs(Highs):
         if found.status != OPTIMAL:
             return replace(found, row=NONE, reduced=NONE, row_dual=NONE)
         x = self._form.expand(self._lp, found.x)
-        return replace(found, objective=float(self._lp.cost @ x), x=x, row=NONE, reduced=NONE, row_dual=NONE)
+        return replace(found, objective=float((self._lp.cost * x).sum()), x=x, row=NONE, reduced=NONE, row_dual=NONE)

@@ -23,6 +23,16 @@ def usable_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def take_one_thread() -> None:
+    """Let this process and those that it starts use one thread each; call it before numpy is loaded.
+
+    Threads of linear algebra gain nothing here, but wait for work so busily that a second process finds no CPU, and
+    the last digit of a long sum depends on their number.
+    """
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
+
 class WorkerDiedError(Exception):
     """A process ended while it had a task; the message holds its exit code. Another one is there already."""
 
@@ -41,6 +51,7 @@ class Worker:
         self._start()
 
     def _start(self) -> None:
+        take_one_thread()
         context = multiprocessing.get_context("spawn")  # a forked process would share the solver's state
         self.pipe, other = context.Pipe()
         self.process: BaseProcess = context.Process(target=self._work, args=(other, *self._given), daemon=True)

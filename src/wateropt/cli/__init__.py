@@ -22,6 +22,7 @@ from wateropt.cli.rank import rank
 from wateropt.cli.sensitivity import sensitivity
 from wateropt.cli.solve import solve
 from wateropt.errors import WateroptError
+from wateropt.workers import take_one_thread
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -40,6 +41,7 @@ for command in (solve, list_scenarios, check, compare, rank, explain, sensitivit
 
 def main() -> None:
     """Run the command line; an error that is the user's to mend is one message and its exit code."""
+    take_one_thread()
     try:
         sys.exit(commands(standalone_mode=False) or 0)
     except click.ClickException as error:
