@@ -129,15 +129,17 @@ class SmallBasin:
         (folder / "small.yaml").write_text(json.dumps({**SCENARIO, **scenario}), encoding="utf-8")
         return wateropt.load(str(folder / "small.yaml"))
 
-    def write(self, folder):
+    def write(self, folder, reference=None):
+        reference = reference or {"key": "made", "citation": "made up"}
+        said = {"source": reference["key"], "confidence": "assumed" if reference["key"] == "made" else "reported"}
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "basin.yaml").write_text(json.dumps(self.settings), encoding="utf-8")
         places = {row[c] for table, rows in self.tables.items() if table not in GRIDDED for row in rows
                   for c in NODE_COLUMNS if row.get(c)}
         nodes = [{"node": n, "name": n, "country": "A", "x": 0, "y": 0} for n in sorted(places)]
         for name, rows in {**self.tables, "node": nodes}.items():
-            _write(folder / f"{name}.csv", [{**row, "source": "made", "confidence": "assumed"} for row in rows])
-        _write(folder / "references.csv", [{"key": "made", "citation": "made up"}])
+            _write(folder / f"{name}.csv", [{**row, **said} for row in rows])
+        _write(folder / "references.csv", [reference])
 
 
 ALL_CLAUSES = [
