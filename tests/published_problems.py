@@ -281,7 +281,8 @@ ONE_LAKE = {"opening": {"storage": {"lake": 0}, "release": {"lake": 0}}}
 FREE = {"closing": {"storage": "free", "transit": "free"}}
 
 PROBLEMS = (
-    Problem("larson-1968", 401.3, 0.05, lambda: program_of(LARSON), lambda: basin_of("Larson's four reservoirs", LARSON),
+    Problem("larson-1968", 401.3, 0.05, lambda: program_of(LARSON),
+            lambda: basin_of("Larson's four reservoirs", LARSON),
             scenario("larson-1968", YEAR, 12, ends_of(LARSON)),
             {"key": "larson", "citation": "R. E. Larson, State Increment Dynamic Programming, Elsevier 1968",
              "licence": "facts", "url_or_place": "see tests/published/README.md"},
@@ -303,8 +304,8 @@ PROBLEMS = (
                 "opening": {"storage": {"lake": 5}, "release": {"lake": 0}},
                 "closing": {"storage": "opening", "transit": "free"}}),
             {"key": "cee6410", "citation": "D. E. Rosenberg, Reservoir operation problem, Utah State University; Water "
-             "Resources Research 51 (2015), doi 10.1002/2013WR014667; solved in the listing of M. Fugal", "licence": "facts",
-             "url_or_place": "github.com/fugalmatt/CEE-6410-Fugal, Homework 5 new.lst"},
+             "Resources Research 51 (2015), doi 10.1002/2013WR014667; solved in the listing of M. Fugal",
+             "licence": "facts", "url_or_place": "github.com/fugalmatt/CEE-6410-Fugal, Homework 5 new.lst"},
             lambda result: ASKED * sum(TWO_USES["irrigation"]) - result.objective),
     Problem("first-steps", 5000.0, 0.5, first_steps_program, first_steps_basin,
             scenario("first-steps", YEAR, 3, {"opening": {"storage": {"lake": 200}, "release": {"lake": 0}}, **FREE}),

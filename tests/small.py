@@ -162,6 +162,13 @@ ALL_CLAUSES = [
 
 def everything(folder, **scenario):
     """The case of a small basin with every kind of asset, project, zone and clause."""
+    return everything_basin().load(folder, **{
+        "opening": {"storage": {"lake": 500}, "release": {"lake": 100}}, "closing_value": {"lake": 0.01},
+        "policies": ALL_CLAUSES, **scenario})
+
+
+def everything_basin():
+    """That basin, still to be written."""
     basin = (SmallBasin(shortage_steps=STEPS).inflow("river", "lake", 100).part("brook", "below", "river", 0.2)
              .gain("side", "below", [20] + [-10] * 11, 0.2)
              .lake("lake", "below", free_change_m3s_per_day=1, change_price_usd_per_m3s=5, evaporation=1.0,
@@ -183,8 +190,7 @@ def everything(folder, **scenario):
         basin.tables["reservoir_zone"].append({
             "reservoir": "lake", "zone": "buffer", "month": month, "zone_storage_hm3": 300.0,
             "price_below_usd_per_m3": 0.01, "price_above_usd_per_m3": 0.0})
-    return basin.load(folder, **{"opening": {"storage": {"lake": 500}, "release": {"lake": 100}},
-                                 "closing_value": {"lake": 0.01}, "policies": ALL_CLAUSES, **scenario})
+    return basin
 
 
 def _write(path, rows):

@@ -1,4 +1,4 @@
-"""Published reservoir and hydro-thermal problems, written as basins of ours, have the optima they were published with."""
+"""Published reservoir and hydro-thermal problems, written as basins of ours, have the published optima."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def test_our_basin_has_the_published_optimum(problem, results):
 
 
 def test_one_lake_has_the_published_schedule_and_prices(results):
-    """Power and irrigation: the listing's only optimal schedule, its water value of 3.7 and its prices of the turbine."""
+    """Power and irrigation: the listing's only optimal schedule, its water value and prices of the turbine."""
     result = results["power-and-irrigation"]
     np.testing.assert_allclose(volumes(result, "turbine", "plant"), [1, 1, 2, 4, 4, 4], atol=1e-6)
     np.testing.assert_allclose(volumes(result, "delivery", "fields"), [0, 0, 1, 3, 3, 3], atol=1e-6)
