@@ -126,17 +126,16 @@ BENEFIT_4 = (2.6, 2.9, 3.6, 4.4, 4.2, 4.0, 3.8, 4.1, 3.6, 3.1, 2.7, 2.5)  # powe
 BENEFIT_4_COURSE = (*BENEFIT_4[:4], 4.4, *BENEFIT_4[5:])  # 2.2 + 2.2 in the fifth period of the course's table
 
 
-def four_lakes(inflow, opening, most, benefit_4):
+def four_lakes(inflow, opening, closing, most, benefit_4):
     """Two lakes above: the first releases into the fourth, the second through the third into the fourth."""
-    flows = (inflow[0], inflow[1], 0, 0)
     price, below = (BENEFIT_1, BENEFIT_2, BENEFIT_3, benefit_4), ("four", "three", "four", "")
-    return {name: Lake((flows[k],) * 12, opening[k], opening[k] if most[k] == ANY else (5, 5, 5, 7)[k],
-                       (10, 10, 10, 15)[k], ((most[k], 1),), price[k], below[k])
+    full = (10, 10, 10, 15)
+    return {name: Lake((inflow[k],) * 12, opening[k], closing[k], full[k], ((most[k], 1),), price[k], below[k])
             for k, name in enumerate(("one", "two", "three", "four"))}
 
 
-LARSON = four_lakes((2, 3), (5, 5, 5, 5), (3, 4, 4, 7), BENEFIT_4)
-COURSE = four_lakes((3, 4), (4, 4, 4, 5), (ANY,) * 4, BENEFIT_4_COURSE)
+LARSON = four_lakes((2, 3, 0, 0), (5, 5, 5, 5), (5, 5, 5, 7), (3, 4, 4, 7), BENEFIT_4)
+COURSE = four_lakes((3, 4, 0, 0), (4, 4, 4, 5), (4, 4, 4, 5), (ANY,) * 4, BENEFIT_4_COURSE)
 VALLEY = {name: Lake((0, 0, 0), 200, 0, 200, ((50, 1.1), (10, 1.0), (10, 0.5)), (1, 2, 3), below)
           for name, below in (("upper", "lower"), ("lower", ""))}
 
@@ -199,7 +198,7 @@ def first_steps_basin():
     """The thermal generator, whose fuel has another price in each period, is a supply step of an exchange curve."""
     basin = start("Hydro and thermal, three periods").inflow("river", "lake", by_month(FIRST_STEPS["inflow"]))
     add_lake(basin, "lake", "mouth", FIRST_STEPS["storage"])
-    mean = [1e3 * FIRST_STEPS["load"] / (24 * days) for days in YEAR.days]
+    mean = [1e3 * FIRST_STEPS["load"] / (24 * float(days)) for days in YEAR.days]
     basin.grid(unserved=1e5, load=mean).exchange("thermal", "supply", over_year(FIRST_STEPS["fuel"]), 1e4)
     return add_plant(basin, "hydro", "lake", "mouth", 1, ANY).sink("mouth", "mouth")
 
@@ -225,9 +224,8 @@ def capacity_program():
 
 def capacity_basin():
     """A lake without any storage yet, to which capacity may be added at a price; what is asked for is dear to miss."""
-    inflow = [flow / (days * HM3_PER_M3S_DAY)
-              for flow, days in zip((*RECORD[EMPTY_AFTER:], *RECORD[:EMPTY_AFTER]), RECORD_YEARS.days, strict=True)]
-    asked = [YIELD / (days * HM3_PER_M3S_DAY) for days in RECORD_YEARS.days]
+    inflow = as_flows((*RECORD[EMPTY_AFTER:], *RECORD[:EMPTY_AFTER]), RECORD_YEARS)
+    asked = as_flows([YIELD] * len(RECORD), RECORD_YEARS)
     basin = start("Capacity and yield").inflow("river", "lake")
     basin.dated("inflow_flow", {"inflow": "river"}, RECORD_YEARS, flow_m3s=inflow)
     add_lake(basin, "lake", "mouth", 0).project("dam", "reservoir", "lake", 100, 1)
@@ -252,7 +250,12 @@ def over_year(values):
 
 def by_month(volumes):
     """Flows [m³/s] that bring volumes [hm³] in the months of 2023."""
-    return [float(v / (days * HM3_PER_M3S_DAY)) for v, days in zip(over_year(volumes), YEAR.days, strict=True)]
+    return as_flows(over_year(volumes), YEAR)
+
+
+def as_flows(volumes, calendar):
+    """Flows [m³/s] that bring volumes [hm³] in the periods of a calendar."""
+    return [float(v / (days * HM3_PER_M3S_DAY)) for v, days in zip(volumes, calendar.days, strict=True)]
 
 
 def add_lake(basin, name, outlet, full, **given):

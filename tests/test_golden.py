@@ -1,6 +1,6 @@
 """Every equation of docs/equations.md has its LP text in tests/golden/, and the LP of a tiny basin reads like it.
 
-Where a text differs and should: `PYTHONPATH=src python tests/golden_text.py` writes all of them again.
+Where a text differs and should: `make golden` writes all of them again.
 """
 
 import re
