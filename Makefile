@@ -1,4 +1,4 @@
-.PHONY: check lint test test-all data docs
+.PHONY: check lint test test-all golden data docs
 
 check: lint test  ## what to run before every commit: under two minutes
 
@@ -12,6 +12,10 @@ test:
 
 test-all:  ## the fast suite and everything that takes longer
 	pytest -m ''
+
+golden:  ## make the golden LP texts and the published problems again; look at what has changed
+	python tests/golden_text.py
+	python tests/published_problems.py
 
 data:  ## make every reconstructed table again
 	python tools/reconstruct/naryn_syrdarya.py

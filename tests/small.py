@@ -129,15 +129,17 @@ class SmallBasin:
         (folder / "small.yaml").write_text(json.dumps({**SCENARIO, **scenario}), encoding="utf-8")
         return wateropt.load(str(folder / "small.yaml"))
 
-    def write(self, folder):
+    def write(self, folder, reference=None):
+        reference = reference or {"key": "made", "citation": "made up"}
+        said = {"source": reference["key"], "confidence": "assumed" if reference["key"] == "made" else "reported"}
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "basin.yaml").write_text(json.dumps(self.settings), encoding="utf-8")
         places = {row[c] for table, rows in self.tables.items() if table not in GRIDDED for row in rows
                   for c in NODE_COLUMNS if row.get(c)}
         nodes = [{"node": n, "name": n, "country": "A", "x": 0, "y": 0} for n in sorted(places)]
         for name, rows in {**self.tables, "node": nodes}.items():
-            _write(folder / f"{name}.csv", [{**row, "source": "made", "confidence": "assumed"} for row in rows])
-        _write(folder / "references.csv", [{"key": "made", "citation": "made up"}])
+            _write(folder / f"{name}.csv", [{**row, **said} for row in rows])
+        _write(folder / "references.csv", [reference])
 
 
 ALL_CLAUSES = [
@@ -160,6 +162,13 @@ ALL_CLAUSES = [
 
 def everything(folder, **scenario):
     """The case of a small basin with every kind of asset, project, zone and clause."""
+    return everything_basin().load(folder, **{
+        "opening": {"storage": {"lake": 500}, "release": {"lake": 100}}, "closing_value": {"lake": 0.01},
+        "policies": ALL_CLAUSES, **scenario})
+
+
+def everything_basin():
+    """That basin, still to be written."""
     basin = (SmallBasin(shortage_steps=STEPS).inflow("river", "lake", 100).part("brook", "below", "river", 0.2)
              .gain("side", "below", [20] + [-10] * 11, 0.2)
              .lake("lake", "below", free_change_m3s_per_day=1, change_price_usd_per_m3s=5, evaporation=1.0,
@@ -181,8 +190,7 @@ def everything(folder, **scenario):
         basin.tables["reservoir_zone"].append({
             "reservoir": "lake", "zone": "buffer", "month": month, "zone_storage_hm3": 300.0,
             "price_below_usd_per_m3": 0.01, "price_above_usd_per_m3": 0.0})
-    return basin.load(folder, **{"opening": {"storage": {"lake": 500}, "release": {"lake": 100}},
-                                 "closing_value": {"lake": 0.01}, "policies": ALL_CLAUSES, **scenario})
+    return basin
 
 
 def _write(path, rows):

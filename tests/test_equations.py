@@ -10,7 +10,7 @@ import wateropt.components
 
 CODE = Path(wateropt.__file__).parent
 PAGE = Path(__file__).parents[1] / "docs" / "equations.md"
-ID = r"\(([A-Z]\d)\)"
+ID = r"\(([A-Z]\d+)\)"
 
 
 @pytest.fixture(scope="module")
