@@ -114,6 +114,7 @@ def many() -> None:
             print(f"{workers} process(es): {RUNS} runs in {seconds[workers]:.1f} s, "
                   f"{RUNS / seconds[workers]:.1f} a second")
     print(f"two processes: {seconds[1] / seconds[2]:.2f} times as fast as one; target 1.8")
+    print(f"a cluster of two workers: {seconds[1] / on_cluster(plan):.2f} times as fast as one process")
     begin = time.perf_counter()
     for run in range(AFRESH):
         model = wateropt.pyomo_model(plan.vary(run))
@@ -121,6 +122,18 @@ def many() -> None:
     each = (time.perf_counter() - begin) / AFRESH
     print(f"built and solved afresh through Pyomo: {each:.2f} s a run; {each * RUNS / seconds[1]:.1f} times as long as "
           f"in one process, {each * RUNS / seconds[2]:.1f} times as long as in two; target 15")
+
+
+def on_cluster(plan: Plan) -> float:
+    """Return the seconds that a Dask cluster of two workers takes, once it runs."""
+    from distributed import LocalCluster
+
+    with (LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+          tempfile.TemporaryDirectory() as folder):
+        state = sweep.open_folder(Path(folder), plan)
+        begin = time.perf_counter()
+        sweep.run_sweep(plan, Path(folder), state, scheduler=cluster.scheduler_address)
+        return time.perf_counter() - begin
 
 
 def memory() -> None:

@@ -26,7 +26,7 @@ from wateropt.workers import WorkerDiedError, pool, ready, tasks
 
 CHUNK = 10  # runs that are handed out and written together
 STRIKES = 2  # times that the process of a run may die before the run counts as failed
-PATIENCE = 8.0  # seconds that a scheduler has to answer
+PATIENCE = 5.0  # seconds that a scheduler has to answer
 DIED = "process ended"
 DESIGN, RUNS, PART = "design.json", "runs.csv", ".runs.csv.part"
 OURS = (DESIGN, RUNS, PART, ".effects.csv", "effects.csv", "effects.png", "effects.svg")
