@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pyomo.environ as pyo
+from distributed import LocalCluster
 
 import wateropt
 from wateropt.solving import LiveCase
@@ -126,8 +127,6 @@ def many() -> None:
 
 def on_cluster(plan: Plan) -> float:
     """Return the seconds that a Dask cluster of two workers takes, once it runs."""
-    from distributed import LocalCluster
-
     with (LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
           tempfile.TemporaryDirectory() as folder):
         state = sweep.open_folder(Path(folder), plan)
