@@ -82,10 +82,10 @@ class SweepTask:
 
     def _watched(self, found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Return the effects on the first output, in the first scenario, that the suite watches."""
-        watched = [row for row in found for name in names_of(self.plan.design.scenarios, row)
-                   if any(fits(name, asked) for asked in self.asked)]
+        named = [{**row, "names": names_of(self.plan.design.scenarios, row)} for row in found]
+        watched = [row for row in named for name in row["names"] if any(fits(name, asked) for asked in self.asked)]
         first = [(row["output"], row["scenario"]) for row in watched[:1]]
-        return [row for row in found if (row["output"], row["scenario"]) in first]
+        return [row for row in named if (row["output"], row["scenario"]) in first]
 
     def inputs(self) -> dict[Place, Value]:
         """Return what the base cases are built from, and the design."""

@@ -47,7 +47,8 @@ class Measured:
         values: name -> quantity.
         misses: row of the suite -> hint, where no quantity has such an id.
         slopes: marginal values of the inputs that are data [MUSD per unit], by period.
-        effects: of a sweep, the rows of its `effects.csv` for the first output that the suite watches.
+        effects: of a sweep, the rows of its `effects.csv` for the first output that the suite watches, with their
+            quantities' `names`.
         code, reason: exit code and message where there is no schedule.
     """
 
