@@ -405,7 +405,7 @@ def test_the_shipped_suite_is_no_scenario_and_its_baseline_is_in_the_changelog()
     suite = read_suite(CI)
     assert "ci" not in shipped_scenarios()
     baseline = read_baseline(CI.with_name("ci.baseline.json"))
-    assert set(baseline.runs) == {run.name for run in suite.runs}
+    assert set(baseline.runs) == {row.name for _, row in suite.rows}
     changelog = Path(__file__).parents[1] / "CHANGELOG.md"
     check_baseline(baseline, read_changelog(changelog.with_name("suite.yaml")), "ci.baseline.json")
     with pytest.raises(DataError, match="without a row"):

@@ -15,9 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from wateropt.components import COMPONENTS
 from wateropt.errors import DataError, InfeasibleError, SolverError
-from wateropt.policies import POLICIES
 from wateropt.scenario import Case
 from wateropt.studies.gate.inputs import (
     SCENARIO,
@@ -36,7 +34,7 @@ from wateropt.studies.gate.tasks import Measured, files_of, keep, size_of
 from wateropt.studies.sensitivity.design import checked
 from wateropt.studies.sensitivity.effects import effects
 from wateropt.studies.sensitivity.engine import NO_SCHEDULE, Runner
-from wateropt.studies.sensitivity.plan import Base, Plan, make_plan, schedule, words_of
+from wateropt.studies.sensitivity.plan import Base, Plan, make_plan, schedule, vary, words_of
 from wateropt.studies.sensitivity.sweep import header, row_of
 
 LONG = 1_000_000  # runs times periods times assets above which a sweep is not solved again for each input
@@ -143,17 +141,25 @@ class SweepTask:
 
     def _other_cases(self, group: Sequence[InputChange]) -> Plan | None:
         """Return the plan with its base cases as they were; None where one of them cannot be put back."""
-        varied = {factor.table for factor in self.plan.design.factors}
-        moving = {part.NAME for part in (*COMPONENTS, *POLICIES) if hasattr(part, "openings")}
-        if varied & moving and any(change.place.table == SCENARIO for change in group):
-            return None  # runs read their openings from the basin again
         bases = {}
         for place, base in self.plan.bases.items():
-            case = changed_back(base.case, [change for change in group if change.place.base == words_of(place)])
-            if case is None:
+            own = [change for change in group if change.place.base == words_of(place)]
+            case = changed_back(base.case, own)
+            if case is None or not self._stays(case, own):
                 return None
             bases[place] = Base(case, None)
         return replace(self.plan, bases=bases)
+
+    def _stays(self, case: Case, group: Sequence[InputChange]) -> bool:
+        """Tell whether states at both ends stay put back in the runs: some follow anew from a table that is varied."""
+        states = [change for change in group if change.place.table == SCENARIO]
+        for factor in self.plan.design.factors if states else ():
+            if factor.kind == "table":
+                alone = self.plan.design.model_copy(update={"factors": [factor]})
+                then = inputs_of(vary(case, alone, (factor.points(2)[-1],), {}))
+                if any(then[change.place._replace(base="")] != change.old for change in states):
+                    return False
+        return True
 
 
 def _content(plan: Plan) -> dict[str, Any]:
