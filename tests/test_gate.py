@@ -17,6 +17,7 @@ from wateropt.cli import main
 from wateropt.errors import DataError, DriftError
 from wateropt.scenario import find_scenario, shipped_scenarios
 from wateropt.shipped import shipped
+from wateropt.studies.gate import causes, tasks
 from wateropt.studies.gate import check as checking
 from wateropt.studies.gate.baseline import read_baseline
 from wateropt.studies.gate.changelog import HEADER, HEADING, RULE, check_baseline, read_changelog, seal_row
@@ -153,9 +154,9 @@ def test_of_long_cases_the_marginal_values_tell(place, monkeypatch):
     scale(place / "basin" / "powerhouse.csv", "efficiency", 0.999, powerhouse="low")
     exact = report(place).causes
     assert set(exact) == {"small", "small-fixed-head"}
-    monkeypatch.setattr(checking, "LONG", 0)
-    for run_name, causes in report(place).causes.items():
-        known = {cause.words: cause.shares for cause in causes}
+    monkeypatch.setattr(tasks, "LONG", 0)
+    for run_name, told in report(place).causes.items():
+        known = {cause.words: cause.shares for cause in told}
         for cause in exact[run_name]:
             shares = known[cause.words]
             if "powerhouse" in cause.words:
@@ -190,7 +191,7 @@ def other_value(value):
 
 def test_many_changes_are_told_by_file(place, monkeypatch):
     """More inputs than are solved again one by one stand together."""
-    monkeypatch.setattr(checking, "MOST", 1)
+    monkeypatch.setattr(causes, "MOST", 1)
     scale(place / "basin" / "grid_load.csv", "load_mw", 1.1)
     (cause,) = report(place).causes["small"]
     assert cause.words.startswith("basin/grid_load.csv, load_mw: 2 numbers changed")
@@ -404,7 +405,7 @@ def test_the_shipped_suite_is_no_scenario_and_its_baseline_is_in_the_changelog()
     suite = read_suite(CI)
     assert "ci" not in shipped_scenarios()
     baseline = read_baseline(CI.with_name("ci.baseline.json"))
-    assert set(baseline.runs) == {run.name for run in suite.runs}
+    assert set(baseline.runs) == {row.name for _, row in suite.rows}
     changelog = Path(__file__).parents[1] / "CHANGELOG.md"
     check_baseline(baseline, read_changelog(changelog.with_name("suite.yaml")), "ci.baseline.json")
     with pytest.raises(DataError, match="without a row"):

@@ -531,10 +531,10 @@ def test_the_command_writes_prints_and_writes_one_run_again(tmp_path):
 
 
 def test_shipped_designs_are_right_and_no_scenarios():
-    assert set(shipped_designs()) == {"dry-2023-oat", "dry-2023-lhs", "dry-2023-sobol"}
+    assert set(shipped_designs()) == {"dry-2023-oat", "dry-2023-lhs", "dry-2023-sobol", "dry-2023-morris"}
     assert not set(shipped_designs()) & set(shipped_scenarios())
     sizes = {name: len(make_plan(read_design(path), path, scheduled=False)) for name, path in shipped_designs().items()}
-    assert sizes == {"dry-2023-oat": 14, "dry-2023-lhs": 200, "dry-2023-sobol": 512}
+    assert sizes == {"dry-2023-oat": 16, "dry-2023-morris": 70, "dry-2023-lhs": 200, "dry-2023-sobol": 512}
 
 
 def test_an_answer_is_a_row_even_with_line_ends(tmp_path):

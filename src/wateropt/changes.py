@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from wateropt.calendar import Calendar, Floats
 from wateropt.components import COMPONENTS
-from wateropt.errors import Problem, nearest
+from wateropt.errors import DataError, Problem, nearest
 from wateropt.policies import POLICIES
 from wateropt.tables import Column, Table
 
@@ -21,6 +21,51 @@ class Strict(BaseModel):
     """A part of a scenario file: unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+Content = TypeVar("Content", bound=Strict)
+NOTHING = {"missing": "is missing; add it", "too_short": "is empty; name one or more"}
+
+
+def strictly(model: type[Content], content: Mapping[str, Any], subject: str, file: str) -> Content:
+    """Return the content of a file as a model.
+
+    Raises:
+        DataError: with every key that is wrong, missing or unknown.
+    """
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise DataError(subject, [_explain(model, file, part) for part in error.errors()]) from None
+
+
+def _explain(model: type[Strict], file: str, error: Any) -> Problem:
+    place = ".".join(str(part) for part in error["loc"])
+    owner, last = _owner(model, error["loc"][:-1]), str(error["loc"][-1])
+    if error["type"] == "extra_forbidden":
+        return Problem(file, place, f"unknown key; {nearest(last, owner.model_fields)}")
+    if error["type"] in NOTHING:
+        return Problem(file, place, NOTHING[error["type"]])
+    if error["type"] == "literal_error":
+        words = _parts(owner.model_fields[last].annotation)
+        return Problem(file, place, f"is `{error['input']}`; {nearest(str(error['input']), words)}")
+    return Problem(file, place, f"is `{error['input']}`; {error['msg'].lower()}")
+
+
+def _owner(model: type[Strict], place: tuple[Any, ...]) -> type[Strict]:
+    """Return the model of the part of a file that a place names."""
+    for key in place:
+        field = model.model_fields.get(str(key))
+        inner = [part for part in _parts(field and field.annotation) if isinstance(part, type)]
+        model = next((part for part in inner if issubclass(part, Strict)), model)
+    return model
+
+
+def _parts(annotation: Any) -> list[Any]:
+    """Return what an annotation is made of: classes, and the words of a Literal."""
+    if get_origin(annotation) is Literal or not get_args(annotation):
+        return list(get_args(annotation)) or [annotation]
+    return [part for inner in get_args(annotation) for part in _parts(inner)]
 
 
 class Change(Strict):

@@ -53,6 +53,10 @@ class DataError(WateroptError):
         head = f"{count} problem{'s' if count != 1 else ''} in {subject}"
         super().__init__("\n".join([head, *(f"  {problem}" for problem in self.problems)]))
 
+    def __reduce__(self) -> tuple[type[DataError], tuple[str, tuple[Problem, ...]]]:
+        """Let it pass from a worker process."""
+        return type(self), (self.subject, self.problems)
+
 
 def _in_order(problem: Problem) -> list[list[str | int]]:
     """Return a key that sorts `line 2` before `line 10`."""

@@ -59,19 +59,23 @@ class Baseline:
     def text(self) -> str:
         """Return the file: a line for each quantity and each input, so that a comparison of versions shows them.
 
-        An input that several runs share stands there once, with their numbers.
+        An input that several runs share stands there once, with their numbers. Each scenario of a sweep has a number of
+        its own, that of `[run, scenario]`.
         """
-        names = sorted(self.runs)
-        values = [[names.index(run), name, *self.runs[run].values[name]] for run in names
+        names = sorted({(run, place.base) for run in self.runs for place in self.runs[run].inputs}
+                       | {(run, "") for run in self.runs})
+        number = {name: k for k, name in enumerate(names)}
+        values = [[number[run, ""], name, *self.runs[run].values[name]] for run in sorted(self.runs)
                   for name in sorted(self.runs[run].values)]
         shared: dict[str, list[int]] = {}
-        for number, run in enumerate(names):
+        for run in sorted(self.runs):
             for place, value in self.runs[run].inputs.items():
-                shared.setdefault(json.dumps([*place, value]), []).append(number)
-        inputs = [f"[{json.dumps(numbers)}, {line[1:-1]}]" for line, numbers in sorted(shared.items())]
+                shared.setdefault(json.dumps([*place[:3], value]), []).append(number[run, place.base])
+        inputs = [f"[{json.dumps(sorted(numbers))}, {line[1:-1]}]" for line, numbers in sorted(shared.items())]
+        runs = [[run, base] if base else run for run, base in names]
         parts = {"schema": str(SCHEMA), "suite": json.dumps(self.suite), "versions": json.dumps(self.versions),
                  "files": _lines((f"{json.dumps(k)}: {json.dumps(v)}" for k, v in sorted(self.files.items())), "{}"),
-                 "runs": json.dumps(names), "values": _lines(map(json.dumps, values), "[]"),
+                 "runs": json.dumps(runs), "values": _lines(map(json.dumps, values), "[]"),
                  "inputs": _lines(inputs, "[]")}
         return "{\n" + ",\n".join(f"{json.dumps(key)}: {part}" for key, part in parts.items()) + "\n}\n"
 
@@ -111,14 +115,15 @@ def _wrong(path: Path, place: str, message: str) -> DataError:
 
 
 def _parse(content: Mapping[str, Any]) -> Baseline:
-    values: list[dict[str, Quantity]] = [{} for _ in content["runs"]]
-    inputs: list[dict[Place, Any]] = [{} for _ in content["runs"]]
+    names = [(entry, "") if isinstance(entry, str) else tuple(entry) for entry in content["runs"]]
+    values: dict[str, dict[str, Quantity]] = {run: {} for run, _ in names}
+    inputs: dict[str, dict[Place, Any]] = {run: {} for run, _ in names}
     for number, name, value, unit in content["values"]:
-        values[number][str(name)] = Quantity(float(value), str(unit))
+        values[names[number][0]][str(name)] = Quantity(float(value), str(unit))
     for numbers, table, key, column, value in content["inputs"]:
-        for number in numbers:
-            inputs[number][Place(table, key, column)] = value
-    runs = {run: Recorded(values[k], inputs[k]) for k, run in enumerate(content["runs"])}
+        for run, base in (names[number] for number in numbers):
+            inputs[run][Place(table, key, column, base)] = value
+    runs = {run: Recorded(values[run], inputs[run]) for run in values}
     return Baseline(content["suite"], content["versions"], content["files"], runs)
 
 

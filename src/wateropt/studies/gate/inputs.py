@@ -38,11 +38,13 @@ class Place(NamedTuple):
         table: file without its ending, or SCENARIO, SUITE or SETTINGS.
         id: asset, or asset and further keys with a slash between them.
         column: header of the column.
+        base: of the scenarios that the runs of a sweep are near to, the one that it belongs to; else "".
     """
 
     table: str
     id: str
     column: str
+    base: str = ""
 
 
 Inputs = Mapping[Place, Value]
@@ -156,8 +158,12 @@ def _plain(value: Any) -> Value:
 
 
 def changed(old: Inputs, new: Inputs) -> list[InputChange]:
-    """Return the inputs that differ, in the order of their places."""
-    both = sorted({*old, *new})
+    """Return the inputs that differ, in the order of their places.
+
+    Nothing is said of a scenario that only one of both knows: the design names it, and is an input itself.
+    """
+    bases = {place.base for place in old} & {place.base for place in new}
+    both = sorted(place for place in {*old, *new} if place.base in bases)
     return [InputChange(place, old.get(place), new.get(place), place not in old, place not in new) for place in both
             if place not in old or place not in new or old[place] != new[place]]
 
@@ -205,7 +211,7 @@ def changed_back(case: Case, changes: Iterable[InputChange]) -> Case | None:
 
 
 def _with(case: Case, change: InputChange) -> Case | None:
-    table, key, column = change.place
+    table, key, column, _ = change.place
     if table == SCENARIO:
         return _with_end(case, change)
     if table == SETTINGS:
@@ -237,7 +243,7 @@ def _with_series(case: Case, component: str, name: str, change: InputChange) -> 
 
 def _with_end(case: Case, change: InputChange) -> Case | None:
     """Return the case with an opening, a closing or the value of what is left as it was."""
-    book, (_, key, column) = case.book, change.place
+    book, (_, key, column, _) = case.book, change.place
     if column == "closing_value":
         values = {**book.settings[column], key: change.old}
         return replace(case, book=replace(book, settings={**book.settings, column: values}))

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as Xml
 from wateropt.errors import OutputError
 from wateropt.studies.gate.changelog import shown
 from wateropt.studies.gate.check import Compared, Report
+from wateropt.studies.gate.tornado import tornado
 
 FEW = 3  # causes that stand under a quantity
 NEGLIGIBLE = 1e-3  # share of a movement below which a cause is not worth a word
@@ -105,12 +106,16 @@ def junit(report: Report) -> str:
 
 
 def markdown(report: Report) -> str:
-    """Return a summary: what moved, by how much, and what moved it."""
+    """Return a summary: what moved, by how much, and what moved it; and the tornado of each sweep."""
     parts = [f"### {heading(report)}", ""]
     for run in dict.fromkeys(one.run for one in report.moved):
         parts += [f"**{run}**", "", *(f"- {_cell(line)}" for line in _causes(report, run)), "",
                   "| quantity | baseline | now | moved | allowed | by |", "|---|---:|---:|---:|---:|---|",
                   *(_row(report, one) for one in report.moved if one.run == run), ""]
+    for run, rows in report.effects.items():
+        moved = {one.name: one.new - one.old for one in report.moved
+                 if one.run == run and one.old is not None and one.new is not None}
+        parts += [f"**{run}**", "", *tornado(rows, moved), ""]
     parts += [f"- `{run}`: {_cell(reason)}" for run, (_, reason) in report.failures.items()]
     parts += [f"- {_cell(line)}" for line in remarks(report)]
     if report.moved:

@@ -124,6 +124,7 @@ KINDS: dict[str, Callable[[Result], Found]] = {
     "unserved": _unserved, "shortfall": _clauses("shortfall"), "shadow_price": _clauses("shadow_price_musd_per_unit"),
     "water_value": _water_values, "marginal_value": _marginal_values,
 }
+SWEPT = ("effect", "index")  # quantities of a sweep: see `sweeps`
 
 
 def measure(result: Result, kinds: Sequence[str]) -> dict[str, Quantity]:
@@ -134,11 +135,12 @@ def measure(result: Result, kinds: Sequence[str]) -> dict[str, Quantity]:
     >>> list(measure(result, ["objective", "unserved"]))[:2]
     ['objective', 'unserved:kg']
     """
-    return {f"{kind}:{key}".rstrip(":"): Quantity(_rounded(value), unit) for kind in KINDS if kind in kinds
+    return {f"{kind}:{key}".rstrip(":"): Quantity(rounded(value), unit) for kind in KINDS if kind in kinds
             for key, value, unit in sorted(KINDS[kind](result))}
 
 
-def _rounded(value: float) -> float:
+def rounded(value: float) -> float:
+    """Return a value as a baseline keeps it: ten digits, and no rounding of the solver."""
     return float(f"{value:.10g}") if abs(value) > NOISE else 0.0
 
 

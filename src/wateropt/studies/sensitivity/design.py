@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from wateropt.basin import read_yaml
-from wateropt.changes import Strict
+from wateropt.changes import Strict, strictly
 from wateropt.errors import DataError, Problem, UsageError, nearest
 from wateropt.shipped import shipped
 
 Value = float | int | str | None  # of a factor in a run; None: as it is in the scenario
-METHODS = ("one_at_a_time", "grid", "latin_hypercube", "sobol", "morris")
 KINDS = ("table", "opening", "scenario", "hydrology", "trace")
 CHOSEN = ("scenario", "hydrology", "trace")  # kinds whose values are alternatives, not numbers
 NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -147,33 +146,27 @@ def read_design(path: Path) -> Design:
     content = read_yaml(path, problems)
     if path.suffix == ".json" and isinstance(content.get("design"), dict):
         content = content["design"]
+    return checked(content, path, problems)
+
+
+def checked(content: Mapping[str, Any], path: Path, problems: Sequence[Problem] = ()) -> Design:
+    """Return the design that a file holds.
+
+    Args:
+        content: of the file.
+        path: the file.
+        problems: that it has already.
+
+    Raises:
+        DataError: with every problem of the content.
+    """
     if problems:
         raise DataError(f"design {path.stem}", problems)
-    try:
-        design = Design.model_validate(content)
-    except ValidationError as error:
-        raise DataError(f"design {path.stem}", [_explain(path.name, part) for part in error.errors()]) from None
+    design = strictly(Design, content, f"design {path.stem}", path.name)
     problems = list(_problems(path.name, design))
     if problems:
         raise DataError(f"design {path.stem}", problems)
     return design
-
-
-def _explain(file: str, error: Any) -> Problem:
-    place = ".".join(str(part) for part in error["loc"])
-    last = str(error["loc"][-1])
-    if error["type"] == "extra_forbidden":
-        known = Factor.model_fields if error["loc"][0] == "factors" else Design.model_fields
-        return Problem(file, place, f"unknown key; {nearest(last, known)}")
-    if error["type"] == "missing":
-        return Problem(file, place, "is missing; add it")
-    if error["type"] == "literal_error":
-        words: Sequence[str] = METHODS if last == "method" else ("multiply", "add", "set")
-        return Problem(file, place, f"is `{error['input']}`; {nearest(str(error['input']), words)}")
-    if error["type"] == "too_short":
-        needed = "give two numbers" if last == "range" else "name what is varied"
-        return Problem(file, place, f"is empty; {needed}")
-    return Problem(file, place, f"is `{error['input']}`; {error['msg'].lower()}")
 
 
 def _problems(file: str, design: Design) -> Iterator[Problem]:

@@ -160,29 +160,36 @@ def make_plan(design: Design, path: Path, scheduled: bool = True) -> Plan:
         raise DataError(f"design {path.stem}", [p._replace(file=path.name) for p in error.problems]) from None
     facts = _facts(design, cases, hashes)
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    lives = {place: LiveCase(case) for place, case in cases.items()} if scheduled else {}
+    plan = Plan(design, rows, {place: Base(case, None) for place, case in cases.items()}, traces, key, facts, ())
+    return schedule(plan, path) if scheduled else plan
+
+
+def schedule(plan: Plan, path: Path) -> Plan:
+    """Return a plan with its outputs, and with the schedules that its runs begin at.
+
+    Raises:
+        DataError: the design keeps an output that no run has.
+    """
+    lives = {place: LiveCase(base.case) for place, base in plan.bases.items()}
     names = list(dict.fromkeys([OBJECTIVE, *(n for live in lives.values() for n in Outputs.of(live.horizon).sums)]))
-    if scheduled:
-        for number, pattern in enumerate(design.outputs):
-            if not chosen([pattern], names):
-                problems.append(Problem(path.name, f"outputs.{number}", f"no output `{pattern}`; "
-                                                                        f"{nearest(pattern, names)}"))
+    problems = [Problem(path.name, f"outputs.{number}", f"no output `{pattern}`; {nearest(pattern, names)}")
+                for number, pattern in enumerate(plan.design.outputs) if not chosen([pattern], names)]
     if problems:
         raise DataError(f"design {path.stem}", problems)
-    bases = {place: Base(case, start(lives[place], design.fixed_head) if scheduled else None)
-             for place, case in cases.items()}
-    return Plan(design, rows, bases, traces, key, facts, tuple(chosen(design.outputs, names)))
+    bases = {place: Base(live.case, start(live, plan.design.fixed_head)) for place, live in lives.items()}
+    return replace(plan, bases=bases, outputs=tuple(chosen(plan.design.outputs, names)))
 
 
 def _facts(design: Design, cases: Mapping[Place, Case], hashes: Mapping[str, str]) -> dict[str, Any]:
     return {"wateropt": __version__, "design": design.model_dump(mode="json", exclude_none=True),
             "versions": {name: version(name) for name in SOLVED_WITH},
-            "scenarios_sha256": {_words(place): scenario_hash(case) for place, case in cases.items()},
+            "scenarios_sha256": {words_of(place): scenario_hash(case) for place, case in cases.items()},
             "inputs_sha256": {name: value for case in cases.values() for name, value in case.basin.hashes.items()},
             "traces_sha256": dict(hashes)}
 
 
-def _words(place: Place) -> str:
+def words_of(place: Place) -> str:
+    """Return the name of a base."""
     return place[0] if place[1] is None else f"{place[0]} with the water of {place[1]}"
 
 
